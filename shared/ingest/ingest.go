@@ -1,0 +1,318 @@
+// Package ingest reads files that analysts have and yields frames of rows. It
+// hides how a file is recognised, unpacked and decoded.
+//
+//	s, err := ingest.Open(file, size, ingest.Limits{})
+//	for {
+//		f, err := s.Next()           // io.EOF at the end
+//		use(f)
+//	}
+//
+// A file is recognised by its content, never by its name. Every byte is
+// hostile: limits bound what is held, a record that cannot be read is counted
+// with its reason and position while reading goes on, and memory does not grow
+// with the file.
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"cloister/shared/frame"
+)
+
+// Limits bound what a file can make the reader hold. A zero field means the
+// default in its comment; there is no unlimited.
+type Limits struct {
+	RecordBytes   int   // of one record, default 1 MiB
+	Columns       int   // of one record, default 2,000
+	InflatedBytes int64 // of a compressed file's content, default 64 GiB
+	Ratio         int64 // inflated : compressed after the first 16 MiB, default 250
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.RecordBytes == 0 {
+		l.RecordBytes = 1 << 20
+	}
+	if l.Columns == 0 {
+		l.Columns = 2000
+	}
+	if l.InflatedBytes == 0 {
+		l.InflatedBytes = 64 << 30
+	}
+	if l.Ratio == 0 {
+		l.Ratio = 250
+	}
+	return l
+}
+
+// FormatError means that the file is of a known format but malformed.
+type FormatError struct {
+	Format string // "csv", "gzip"
+	Line   int64  // 1-based, 0 when the format has no lines
+	Offset int64  // in bytes, of the decompressed content
+	What   string
+}
+
+// Error returns format, position and reason.
+func (e *FormatError) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("%s: line %d: %s", e.Format, e.Line, e.What)
+	}
+	return fmt.Sprintf("%s: byte %d: %s", e.Format, e.Offset, e.What)
+}
+
+// LimitError means that the file asks for more than [Limits] allow.
+type LimitError struct {
+	What       string
+	Limit, Got int64
+}
+
+// Error returns what was exceeded.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s: %d is over the limit of %d", e.What, e.Got, e.Limit)
+}
+
+// UnsupportedError means that the file was recognised but is not read.
+type UnsupportedError struct {
+	Format string // "Parquet file"
+}
+
+// Error names the format.
+func (e *UnsupportedError) Error() string { return e.Format + ": recognised, but not read here" }
+
+// UnknownError means that no reader recognised the file. Refusals says why,
+// one sentence per reader.
+type UnknownError struct {
+	Refusals []string
+}
+
+// Error lists the refusals.
+func (e *UnknownError) Error() string {
+	return "no reader recognises this file: " + strings.Join(e.Refusals, "; ")
+}
+
+// ErrEmpty means that the file has no bytes, or no rows after its header.
+var ErrEmpty = errors.New("the file is empty")
+
+// Mapped says where a schema field comes from in the file at hand.
+type Mapped struct {
+	Field string
+	From  string // column name or formula; "" when missing
+	How   How
+}
+
+// How says how a field was obtained.
+type How uint8
+
+// The ways to obtain a field.
+const (
+	Missing  How = iota // the file has nothing to make it from
+	Column              // one column, converted to the unit of the schema
+	Computed            // a formula over several columns
+)
+
+// String returns the word for people and for JSON.
+func (h How) String() string { return [...]string{"missing", "column", "computed"}[h] }
+
+// Source is an opened file. It is not safe for concurrent use.
+type Source struct {
+	file   io.ReaderAt
+	size   int64
+	lim    Limits
+	packed bool
+	meter  *meter
+	table  *flowTable
+}
+
+// Open recognises the file of size bytes behind r and reads its header. It
+// returns [ErrEmpty], [*UnknownError], [*UnsupportedError], [*FormatError] or
+// [*LimitError], or an error of r.
+func Open(r io.ReaderAt, size int64, lim Limits) (*Source, error) {
+	s := &Source{file: r, size: size, lim: lim.withDefaults()}
+	if size == 0 {
+		return nil, ErrEmpty
+	}
+	in, err := s.content(0)
+	if err != nil {
+		return nil, err
+	}
+	rec := newRecords(in, s.lim)
+	head, err := rec.peek(sniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(head) == 0 {
+		return nil, ErrEmpty
+	}
+	if name := otherFormat(head); name != "" {
+		return nil, &UnsupportedError{name}
+	}
+	if i := bytes.IndexByte(head, 0); i >= 0 {
+		return nil, &UnknownError{[]string{fmt.Sprintf("csv: not text, NUL at byte %d", i)}}
+	}
+	s.table, err = newFlowTable(rec, s.lim)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// sniffBytes is how much of the content decides the format.
+const sniffBytes = 4096
+
+// magic lists formats by their first bytes that are named when refused.
+var magic = []struct {
+	prefix, name string
+}{
+	{"\xd4\xc3\xb2\xa1", "pcap capture"},
+	{"\xa1\xb2\xc3\xd4", "pcap capture"},
+	{"\x4d\x3c\xb2\xa1", "pcap capture"},
+	{"\xa1\xb2\x3c\x4d", "pcap capture"},
+	{"\x0a\x0d\x0d\x0a", "pcapng capture"},
+	{"\x28\xb5\x2f\xfd", "zstd file"},
+	{"PK\x03\x04", "ZIP archive"},
+	{"PAR1", "Parquet file"},
+	{"SQLite format 3\x00", "SQLite database"},
+	{"\x1f\x8b", "gzip inside gzip"},
+	{"BZh", "bzip2 file"},
+	{"\xfd7zXZ\x00", "xz file"},
+	{"%PDF-", "PDF document"},
+}
+
+func otherFormat(head []byte) string {
+	for _, m := range magic {
+		if bytes.HasPrefix(head, []byte(m.prefix)) {
+			return m.name
+		}
+	}
+	return ""
+}
+
+// content returns a reader of the decompressed content from offset on.
+func (s *Source) content(offset int64) (io.Reader, error) {
+	var first [2]byte
+	if n, err := s.file.ReadAt(first[:], 0); n < len(first) && err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	s.packed = first == [2]byte{0x1f, 0x8b}
+	if !s.packed {
+		s.meter = &meter{r: io.NewSectionReader(s.file, offset, s.size-offset), n: offset}
+		return s.meter, nil
+	}
+	s.meter = &meter{r: io.NewSectionReader(s.file, 0, s.size)}
+	z, err := gzip.NewReader(s.meter)
+	if err != nil {
+		return nil, &FormatError{Format: "gzip", What: err.Error()}
+	}
+	in := &inflated{z: z, packed: s.meter, lim: s.lim}
+	if _, err := io.CopyN(io.Discard, in, offset); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// meter counts the bytes read from the file.
+type meter struct {
+	r io.Reader
+	n int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.n += int64(n)
+	return n, err
+}
+
+// inflated reads gzip content and enforces the caps on it.
+type inflated struct {
+	z      *gzip.Reader
+	packed *meter
+	lim    Limits
+	n      int64
+}
+
+// freeRatioBytes may be inflated at any ratio: short files of one repeated
+// line are legitimate.
+const freeRatioBytes = 16 << 20
+
+func (f *inflated) Read(p []byte) (int, error) {
+	n, err := f.z.Read(p)
+	f.n += int64(n)
+	switch {
+	case f.n > f.lim.InflatedBytes:
+		return 0, &LimitError{"gzip content in bytes", f.lim.InflatedBytes, f.n}
+	case f.n > freeRatioBytes && f.n/max(f.packed.n, 1) > f.lim.Ratio:
+		return 0, &LimitError{"gzip ratio", f.lim.Ratio, f.n / max(f.packed.n, 1)}
+	case err != nil && !errors.Is(err, io.EOF):
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return n, &cutError{&FormatError{Format: "gzip", Offset: f.n, What: err.Error()}, err}
+	}
+	return n, err
+}
+
+// cutError is a FormatError that also is its cause, io.ErrUnexpectedEOF for a
+// file that was cut short.
+type cutError struct {
+	format *FormatError
+	cause  error
+}
+
+func (e *cutError) Error() string   { return e.format.Error() }
+func (e *cutError) Unwrap() []error { return []error{e.format, e.cause} }
+
+// Next returns the next rows, at least one row or reject, or [io.EOF]. The
+// frame is valid until the next call. After another error the rows before it
+// have been returned already and nothing more can be read.
+func (s *Source) Next() (*frame.Frame, error) { return s.table.next() }
+
+// At reads the single record at offset, as [frame.Frame.Offset] gave it. It
+// does not disturb Next. A compressed file is inflated up to the record, so
+// the cost is O(offset) there and O(1) otherwise.
+func (s *Source) At(offset int64) (*frame.Frame, error) {
+	m := s.meter
+	defer func() { s.meter = m }()
+	in, err := s.content(offset)
+	if err != nil {
+		return nil, err
+	}
+	return s.table.at(newRecords(in, s.lim), offset)
+}
+
+// Format returns what the file is, for people.
+func (s *Source) Format() string {
+	name := s.table.describe()
+	if s.packed {
+		name += ", gzip"
+	}
+	return name
+}
+
+// Schema returns the schema of the frames.
+func (s *Source) Schema() *frame.Schema { return frame.Flow }
+
+// Mapping returns for each schema field, in order, where it comes from.
+func (s *Source) Mapping() []Mapped { return s.table.mapping }
+
+// Unmapped returns the columns of the file that no field uses.
+func (s *Source) Unmapped() []string { return s.table.unmapped }
+
+// Repairs returns how many cells were mended or read as missing so far, by
+// reason. The map is a copy.
+func (s *Source) Repairs() map[string]int64 {
+	out := map[string]int64{}
+	for i, n := range s.table.repairs {
+		if n > 0 {
+			out[repairNames[i]] = n
+		}
+	}
+	return out
+}
+
+// Consumed returns how many bytes of the file have been read.
+func (s *Source) Consumed() int64 { return s.meter.n }
