@@ -1,0 +1,116 @@
+# Everything that is done to this repository, by name. `make` alone explains.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+# Scores must be the same bits everywhere: no fused multiply-add natively.
+export GOAMD64 := v1
+
+ADDR   ?= 127.0.0.1:8080
+BUDGET := 2500000# bytes of page.wasm and worker.wasm together, in brotli
+FUZZ   ?= 20000x# executions for each fuzz target
+
+site   := build/site
+native := CGO_ENABLED=0 go build -trimpath
+wasm   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
+assemble := go run ./builder/internal/serve/assemble -site $(site)
+# The test programs of these packages run in Node as well.
+parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
+
+.PHONY: help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: Chromium and Node, from the system's packages
+	@missing=()
+	command -v chromium >/dev/null || missing+=(chromium fonts-liberation fonts-dejavu-core)
+	command -v node >/dev/null || missing+=(nodejs)
+	if [ $${#missing[@]} -gt 0 ]; then
+		if ! command -v apt-get >/dev/null; then
+			echo "setup: missing $${missing[*]}, and no apt-get here to install it" >&2; exit 1
+		fi
+		run=(env DEBIAN_FRONTEND=noninteractive)
+		[ "$$(id -u)" = 0 ] || run=(sudo "$${run[@]}")
+		echo "setup: installing $${missing[*]}"
+		"$${run[@]}" apt-get update -qq
+		"$${run[@]}" apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null
+	fi
+	echo "setup: $$(chromium --version 2>/dev/null | head -1), node $$(node --version), $$(go version | cut -d' ' -f3)"
+	go mod download
+
+generate: ## write generated code anew (Vugu components)
+	@go generate ./site
+
+build: ## bin/cloister and the site in build/site
+	@mkdir -p bin $(site)
+	$(native) -o bin/cloister ./builder
+	$(wasm) -o $(site)/page.wasm ./wasm/page
+	$(wasm) -o $(site)/worker.wasm ./wasm/worker
+	cp -r site/static/. $(site)/
+	cp wasm/internal/dom/dom.js "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(site)/
+	$(assemble) -models models -default flows
+
+run: build ## build, serve on ADDR (127.0.0.1:8080) and open the page
+	@( sleep 1
+	for opener in xdg-open open; do
+		if command -v $$opener >/dev/null && { [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ $$opener = open ]; }; then
+			$$opener "http://$(ADDR)/" >/dev/null 2>&1 || true
+			break
+		fi
+	done ) &
+	exec bin/cloister serve --addr $(ADDR) --site $(site)
+
+test: setup build check test-go test-wasm test-e2e ## everything that has to pass
+
+check: ## formatting, vet, staticcheck for both targets, generated code current
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)
+	[ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
+	go vet ./...
+	GOOS=js GOARCH=wasm go vet ./shared/... ./site/... ./wasm/...
+	static=$$(go tool -n staticcheck)
+	$$static ./...
+	GOOS=js GOARCH=wasm $$static ./shared/... ./site/... ./wasm/...
+	old=$$(mktemp -d)
+	trap 'rm -rf "$$old"' EXIT
+	cp site/*_gen.go "$$old"/
+	go generate ./site
+	for f in "$$old"/*; do
+		cmp -s "$$f" "site/$${f##*/}" || { echo "check: site/$${f##*/} was not current; it is now" >&2; exit 1; }
+	done
+
+# The browser's tests are test-e2e's; everything else is quick.
+browser := ./wasm ./wasm/page ./wasm/internal/chromium ./wasm/internal/dom
+test-go: ## layers, documentation and all native tests but the browser's
+	go test $$(go list ./... | grep -vxF "$$(go list $(browser))")
+
+test-wasm: ## the tests of what the browser runs, compiled to wasm, in Node
+	@exec=$$(go env GOROOT)/lib/wasm/go_js_wasm_exec
+	GOOS=js GOARCH=wasm go test -exec "env -i PATH=$$PATH HOME=$$HOME $$exec" $$(GOOS=js GOARCH=wasm go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(parity))
+
+test-e2e: build ## the sealed page, the renderer and the harness in Chromium
+	go test -count=1 -timeout 20m -p 1 $(browser)
+
+bench: ## benchmarks, short
+	go test -run '^$$' -bench . -benchtime 200ms ./...
+
+peers: ## measure against other tools, into build/peers.json
+	go run ./builder/internal/peers
+
+fuzz: ## every fuzz target for FUZZ executions
+	@targets=$$(grep -rnH --exclude-dir=build --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u)
+	[ -n "$$targets" ] || { echo "fuzz: no targets found" >&2; exit 1; }
+	while read -r dir name; do
+		echo "fuzz: $$dir $$name"
+		go test "$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime=$(FUZZ)
+	done <<< "$$targets"
+
+size: build ## what a visitor downloads; fails above the budget
+	@$(assemble) -budget $(BUDGET)
+
+clean: ## remove what was built
+	rm -rf bin build

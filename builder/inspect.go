@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"cloister/shared/bundle"
+)
+
+type inspectCommand struct {
+	Bundle string `arg:"" type:"existingfile" help:"Bundle file."`
+	JSON   bool   `name:"json" help:"Print the manifest as JSON."`
+	Card   bool   `help:"Print the model card."`
+}
+
+// Help returns the example for --help.
+func (inspectCommand) Help() string {
+	return "Example:\n\n  cloister inspect models/flows/1.bundle --card"
+}
+
+// Run prints a bundle.
+func (c *inspectCommand) Run(s streams) error {
+	file, err := readBundle(c.Bundle)
+	if err != nil {
+		return err
+	}
+	b, err := bundle.Decode(file, bundle.Limits{})
+	if err != nil {
+		return err
+	}
+	if c.Card {
+		text, ok := b.File(bundle.CardTextName)
+		if !ok {
+			return fmt.Errorf("%s: the bundle has no %s", c.Bundle, bundle.CardTextName)
+		}
+		_, err := s.out.Write(text)
+		return err
+	}
+	return printBundle(s.out, b, c.JSON)
+}
+
+// printBundle prints what a bundle is: its manifest, or a summary for people.
+func printBundle(w io.Writer, b *bundle.Bundle, asJSON bool) error {
+	if asJSON {
+		text, _ := b.File(bundle.ManifestName) // every bundle has one
+		_, err := w.Write(text)
+		return err
+	}
+	m := b.Manifest()
+	p := &printer{w: w}
+	p.line("%s %s: %s", m.Name, m.Version, m.Title)
+	p.line("  sha256     %x", b.SHA256())
+	p.line("  size       %d bytes, %d files", b.Size(), len(b.Names()))
+	p.line("  rows       %d training, %d validation, %d hold-out, seed %d", m.Lineage.Split.Train, m.Lineage.Split.Validation, m.Lineage.Split.Holdout, m.Lineage.SplitSeed)
+	p.line("  classes    %d, features %d, ATT&CK %s", len(m.Labels), len(m.Schema.Features), m.AttackVersion)
+	p.line("  made by    %s", m.Lineage.Command)
+	for _, x := range m.Metrics {
+		if x.Split != "holdout" || x.Value == nil {
+			continue
+		}
+		interval := ""
+		if x.Low != nil && x.High != nil {
+			interval = fmt.Sprintf(" (95 %%: %.3f to %.3f)", *x.Low, *x.High)
+		}
+		p.line("  %-52s %.3f%s", x.Name, *x.Value, interval)
+	}
+	return p.err
+}
+
+// printer writes lines and keeps the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}

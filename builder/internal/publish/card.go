@@ -1,0 +1,153 @@
+package publish
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cloister/builder/internal/prep"
+	"cloister/builder/internal/train"
+	"cloister/shared/attack"
+	"cloister/shared/bundle"
+)
+
+// card returns CARD.md: the model card for people, with the sections of the
+// Hugging Face model card that apply.
+func card(r *train.Result, m bundle.Manifest) string {
+	c := &strings.Builder{}
+	line := func(format string, args ...any) { fmt.Fprintf(c, format+"\n", args...) }
+	line("# %s %s: %s\n", m.Name, m.Version, m.Title)
+	line("%s\n", m.Description)
+	line("## Make it again\n")
+	line("    %s\n", m.Lineage.Command)
+	line("Built with %s from the files below, in the same order; the file it writes is this bundle, byte for byte.\n", m.Lineage.Toolchain)
+
+	line("## Model\n")
+	line("%s, chosen from %d candidates on validation rows: the most accurate of those within %g of the best macro-F1.\n", r.Forest, len(r.Tried), train.Close)
+	line("| candidate | macro-F1 | accuracy |\n|---|---|---|")
+	for _, t := range r.Tried {
+		mark := ""
+		if t.Name == r.Chosen.Name {
+			mark = " (chosen)"
+		}
+		line("| %s%s | %.3f | %.3f |", t.Name, mark, t.MacroF1, t.Accuracy)
+	}
+	line("\nAnomaly: %s, fitted on benign training rows; the score is the share of them that is less strange.\n", r.Isolation)
+
+	line("## Data\n")
+	line("| file | rows | sha256 |\n|---|---|---|")
+	for _, f := range r.Table.Files {
+		line("| %s | %d | `%s` |", f.Name, f.Rows, f.SHA256)
+	}
+	line("")
+	for _, d := range m.Datasets {
+		line("- %s. Licence: %s. %s", d.Name, d.License, d.URL)
+	}
+	line("\nRows that could not be read: %s. Cells mended: %s. Rows without label: %d.", counts(r.Table.Rejected), counts(r.Table.Repairs), r.Table.NoLabel)
+	line("\nSplit per class with seed %d: %d training, %d validation, %d hold-out rows. %d rows repeat the features of an earlier row; %d rows have the features of a row with another label; %d hold-out rows have the features of a training row.\n",
+		r.Seed, r.Count[prep.Train], r.Count[prep.Validation], r.Count[prep.Holdout], r.Repeats.Duplicates, r.Repeats.Conflicting, r.Repeats.Leaked)
+
+	line("## Features\n")
+	line("| feature | from | unit | median | 1 %% to 99 %% |\n|---|---|---|---|---|")
+	for _, s := range r.Pipeline.Steps() {
+		from := s.From
+		if s.Over != "" {
+			from += ", " + s.Over
+		}
+		median, span := "-", "-"
+		if q := s.Quantiles; q != nil {
+			median, span = short(q[50]), short(q[1])+" to "+short(q[99])
+		}
+		line("| %s: %s | %s | %s | %s | %s |", s.Name, s.Help, from, s.Unit, median, span)
+	}
+	line("\nA missing value stays missing: each tree node sends it to one side (the side that was better in training or, where training had none, the larger). Nothing is scaled or imputed.\n")
+	line("Left out:\n")
+	for _, d := range r.Recipe.Dropped {
+		line("- %s: %s.", d.Field, d.Why)
+	}
+
+	line("\n## Evaluation\n")
+	line("| figure | part | rows | value | 95 %% interval |\n|---|---|---|---|---|")
+	for _, x := range m.Metrics {
+		interval := "-"
+		if x.Low != nil && x.High != nil {
+			interval = fmt.Sprintf("%.3f to %.3f", *x.Low, *x.High)
+		}
+		value := "-"
+		if x.Value != nil {
+			value = fmt.Sprintf("%.3f", *x.Value)
+		}
+		line("| %s | %s | %d | %s | %s |", x.Name, x.Split, x.N, value, interval)
+	}
+	line("\nIntervals: %d bootstrap resamples, percentile method.\n", 1000)
+	line("| class | severity | hold-out rows | precision | recall | ATT&CK %s |\n|---|---|---|---|---|---|", m.AttackVersion)
+	for _, l := range m.Labels {
+		line("| %s | %s | %d | %s | %s | %s |", l.Name, l.Severity, l.Support, figureText(l.Precision), figureText(l.Recall), techniques(l))
+	}
+	line("\nConfusion on hold-out rows (true class by line, verdicts by column, in the order above):\n")
+	for i := range r.Table.Classes {
+		row := make([]string, r.Confusion.K)
+		for j := range row {
+			row[j] = fmt.Sprintf("%4d", r.Confusion.Counts[i*r.Confusion.K+j])
+		}
+		line("    %s  %s", strings.Join(row, ""), r.Table.Classes[i])
+	}
+	line("\nAlert threshold %.3f on 1 - P(%s), the lowest with at most %g %% false positives on validation rows: hold-out precision %.3f, recall %.3f, false positives %.2f %%.",
+		r.Alert.Threshold, r.Table.Classes[0], train.AlertFPR*100, r.AlertHoldout.Precision, r.AlertHoldout.Recall, r.AlertHoldout.FPR*100)
+	if r.Abstain > 0 {
+		line("\nNo verdict is given below a class probability of %.2f: %.1f %% of hold-out rows; their error would be %.1f %%, that of the rest is %.1f %%.",
+			r.Abstain, r.AbstainShare*100, r.AbstainError[1]*100, r.AbstainError[0]*100)
+	}
+
+	line("\n## Severity\n")
+	for _, s := range severities(m) {
+		line("- %s: %s", s[0], s[1])
+	}
+	line("\n## Explanations\n")
+	line("Exact path-dependent TreeSHAP of the class probability; base values are means over the training rows. Attributions say what moved this model, not what caused the traffic; fields that go together (bytes, packets, duration) share credit.\n")
+	line("## Known limits\n")
+	for _, s := range m.KnownLimits {
+		line("- %s", s)
+	}
+	line("\n## Not for\n")
+	for _, s := range m.OutOfScope {
+		line("- %s", s)
+	}
+	line("\n## Licence\n")
+	line("%s. ATT&CK ids: %s", strings.Join(m.Licenses, ", "), attack.Licence)
+	return c.String()
+}
+
+func techniques(l bundle.Label) string {
+	var out []string
+	for _, t := range l.Attack {
+		out = append(out, fmt.Sprintf("%s (%s, %s)", t.ID, t.Confidence, t.Basis))
+	}
+	if out == nil {
+		return "-"
+	}
+	return strings.Join(out, ", ")
+}
+
+func figureText(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", *v)
+}
+
+func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+// counts lists the counts by reason, in order of the reason.
+func counts(by map[string]int64) string {
+	if len(by) == 0 {
+		return "none"
+	}
+	var out []string
+	for _, why := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, fmt.Sprintf("%d %s", by[why], why))
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,240 @@
+// Package publish turns a training result into a bundle file. It hides how the
+// parts of a result become entries, the manifest and the card.
+//
+//	file, err := publish.Bundle(result, publish.Options{Version: "1.0.0"})
+//
+// Nothing in the file depends on the machine, the folder or the time of day:
+// the same result gives the same bytes.
+package publish
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+
+	"cloister/builder/internal/prep"
+	"cloister/builder/internal/train"
+	"cloister/shared/attack"
+	"cloister/shared/bundle"
+	"cloister/shared/explain"
+	"cloister/shared/frame"
+	"cloister/shared/job"
+	"cloister/shared/score"
+)
+
+// Options are what a publisher says about a bundle. The zero value takes the
+// defaults in the comments.
+type Options struct {
+	Version   string // semantic version, default "1.0.0"
+	CreatedAt string // RFC 3339, default the release date of the recipe, so that builds reproduce
+	Data      []bundle.Dataset
+	Authors   []string // default "Cloister contributors"
+}
+
+// vectorCount is the number of test vectors in a bundle.
+const vectorCount = 32
+
+// Bundle returns the bundle file of r.
+func Bundle(r *train.Result, o Options) ([]byte, error) {
+	if o.Version == "" {
+		o.Version = "1.0.0"
+	}
+	if o.CreatedAt == "" {
+		o.CreatedAt = r.Recipe.Released
+	}
+	if o.Authors == nil {
+		o.Authors = []string{"Cloister contributors"}
+	}
+	files := map[string][]byte{}
+	var err error
+	part := func(name string, make func() ([]byte, error)) {
+		if err != nil {
+			return
+		}
+		if files[name], err = make(); err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	d, _ := r.Forest.Shape()
+	explainer, err := explain.New(r.Forest)
+	if err != nil {
+		return nil, err
+	}
+	part(score.ForestName, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
+	part(score.IsolationName, func() ([]byte, error) { return r.Isolation.AppendBinary(nil) })
+	part(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
+	part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
+	part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, d), nil })
+	part(score.VectorsName, func() ([]byte, error) { return vectors(r, explainer) })
+	if err != nil {
+		return nil, err
+	}
+	m := manifest(r, o, explainer)
+	files[bundle.CardTextName] = []byte(card(r, m))
+	return bundle.Encode(m, files, bundle.Limits{})
+}
+
+// vectors makes inputs that occur nowhere: each field takes a random quantile
+// of the training rows, so that no row of the data is passed on and yet all
+// branches are visited. Every eighth lacks a field.
+func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
+	rng := rand.New(rand.NewPCG(r.Seed, 0x766563746f7273)) // "vectors"
+	t := r.Table
+	quantiles := make([]frame.Quantiles, len(t.Names))
+	for j := range t.Names {
+		var values []float64
+		for i, part := range r.Parts {
+			if part == prep.Train {
+				values = append(values, t.Fields[i*len(t.Names)+j])
+			}
+		}
+		quantiles[j] = frame.QuantilesOf(values, 101)
+	}
+	d, k := r.Forest.Shape()
+	var out []score.Vector
+	for n := range vectorCount {
+		v := score.Vector{Fields: map[string]float64{}, Probability: make([]float64, k), SHAP: make([]float64, d)}
+		lack := -1
+		if n%8 == 7 {
+			lack = rng.IntN(len(t.Names))
+		}
+		has := make([]bool, len(frame.Flow.Fields))
+		f := frame.New(frame.Flow, 1, has)
+		f.Row, f.Offset = []int64{1}, []int64{0}
+		for j, name := range t.Names {
+			q := rng.IntN(101)
+			if j == lack || quantiles[j] == nil {
+				continue
+			}
+			v.Fields[name] = quantiles[j][q]
+			i, _ := frame.Flow.Index(name)
+			f.Numbers[i] = []float64{quantiles[j][q]}
+		}
+		x := r.Pipeline.Matrix(nil, f)
+		margin := make([]float64, 1)
+		if err := r.Forest.Predict(v.Probability, x); err != nil {
+			return nil, err
+		}
+		if err := r.Isolation.Margin(margin, x); err != nil {
+			return nil, err
+		}
+		v.Margin = margin[0]
+		for i, p := range v.Probability {
+			if p > v.Probability[v.Class] {
+				v.Class = i
+			}
+		}
+		if err := e.Values(v.SHAP, x, v.Class); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return score.AppendVectors(nil, out)
+}
+
+// figure returns a pointer to v, nil for NaN.
+func figure(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest {
+	t := r.Table
+	m := bundle.Manifest{
+		MinRuntime: score.Version, Name: r.Recipe.Name, Version: o.Version, CreatedAt: o.CreatedAt,
+		Authors: o.Authors, Title: r.Recipe.Title, Description: r.Recipe.Description,
+		Datasets: o.Data, Licenses: []string{"Apache-2.0"}, Task: "classification",
+		Config: bundle.Config{
+			Architecture: "random-forest", Format: "tree-1",
+			ParamCount: int64(r.Forest.Nodes() + r.Isolation.Nodes()), Precision: "float64",
+		},
+		AttackVersion: attack.Version(),
+		Vectors:       bundle.Vectors{File: score.VectorsName, N: vectorCount, AbsTol: 1e-12, RelTol: 0},
+		KnownLimits:   r.Recipe.Limits, OutOfScope: r.Recipe.OutOfScope,
+	}
+	m.Schema.Name = r.Recipe.Schema.Name
+	for _, s := range r.Pipeline.Steps() {
+		f := bundle.Feature{Name: s.Name, Dtype: "float64", Unit: s.Unit, Missing: "nan", Help: s.Help}
+		if q := s.Quantiles; q != nil {
+			f.Min, f.Q01, f.Q50, f.Q99, f.Max = &q[0], &q[1], &q[50], &q[99], &q[100]
+		}
+		m.Schema.Features = append(m.Schema.Features, f)
+	}
+	for i, name := range t.Classes {
+		s := r.Confusion.Class(i)
+		l := bundle.Label{
+			Name: name, Severity: train.FamilyOf(name).Severity, Benign: i == 0,
+			Precision: figure(s.Precision), Recall: figure(s.Recall), Support: int64(s.Support),
+		}
+		if mapping, ok := attack.ForLabel(name); ok {
+			for _, h := range mapping.From(attack.Anywhere) {
+				l.Attack = append(l.Attack, bundle.Technique{ID: h.Technique, Tactic: h.Tactic, Confidence: h.Confidence, Basis: h.Basis})
+			}
+			l.Unseen = mapping.Unseen
+		}
+		m.Labels = append(m.Labels, l)
+	}
+	threshold := func(name string, value float64, split prep.Part, p, rec, fpr float64, n int) {
+		m.Thresholds = append(m.Thresholds, bundle.Threshold{Name: name, Value: value, Precision: figure(p), Recall: figure(rec), FPR: figure(fpr), N: int64(n), Split: split.String()})
+	}
+	threshold(score.AlertThreshold, r.Alert.Threshold, prep.Validation, r.Alert.Precision, r.Alert.Recall, r.Alert.FPR, r.Count[prep.Validation])
+	threshold(score.AbstainThreshold, r.Abstain, prep.Validation, math.NaN(), math.NaN(), math.NaN(), r.Count[prep.Validation])
+	for _, x := range r.Measures {
+		m.Metrics = append(m.Metrics, bundle.Metric{Name: x.Name, Value: figure(x.Value), Low: figure(x.Low), High: figure(x.High), Split: x.Part.String(), N: int64(x.Rows)})
+	}
+	m.Explain = bundle.Explain{Method: "tree-shap-path", Link: "probability", BackgroundN: int64(len(t.Classes)), Tolerance: 1e-9}
+	for c := range t.Classes {
+		m.Explain.BaseValue = append(m.Explain.BaseValue, e.Base(c))
+	}
+	m.Lineage = bundle.Lineage{
+		Recipe: r.Recipe.Name, Command: command(r), SplitSeed: int64(r.Seed), Toolchain: runtime.Version(),
+		Split: bundle.Split{Train: int64(r.Count[prep.Train]), Validation: int64(r.Count[prep.Validation]), Holdout: int64(r.Count[prep.Holdout])},
+	}
+	for _, f := range t.Files {
+		var digest bundle.Digest
+		if b, err := hex.DecodeString(f.SHA256); err == nil && len(b) == len(digest) {
+			copy(digest[:], b)
+		}
+		m.Lineage.DatasetSHA256 = append(m.Lineage.DatasetSHA256, digest)
+	}
+	m.ID = fmt.Sprintf("%s-%s-seed%d-%s", m.Name, m.Version, r.Seed, t.Files[0].SHA256[:12])
+	return m
+}
+
+// command returns the command that makes the bundle again.
+func command(r *train.Result) string {
+	var names []string
+	for _, f := range r.Table.Files {
+		names = append(names, f.Name)
+	}
+	c := fmt.Sprintf("cloister train --recipe %s %s --seed %d", r.Recipe.Name, strings.Join(names, " "), r.Seed)
+	if r.Shares != (prep.Shares{0.70, 0.15, 0.15}) {
+		c += fmt.Sprintf(" --split %g/%g/%g", r.Shares[0]*100, r.Shares[1]*100, r.Shares[2]*100)
+	}
+	if r.Recipe.Params != "" {
+		c += " --params " + r.Recipe.Params
+	}
+	return c + fmt.Sprintf(" --out %s.bundle", r.Recipe.Name)
+}
+
+// severities returns the labels per severity, most severe first.
+func severities(m bundle.Manifest) (out [][2]string) {
+	for _, s := range slices.Backward(job.Severities) {
+		var names []string
+		for _, l := range m.Labels {
+			if l.Severity == s {
+				names = append(names, l.Name)
+			}
+		}
+		if names != nil {
+			out = append(out, [2]string{s, strings.Join(names, ", ")})
+		}
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+// Package train turns labelled files into a fitted pipeline and models. It
+// hides the recipes: which features, which candidates, how a candidate is
+// chosen and what is measured on rows that took no part in the choice.
+//
+//	t, err := train.Read(files, recipe)
+//	r, err := train.Fit(ctx, t, recipe, train.Options{Seed: 1})
+//
+// The same files, recipe and seed give the same bits on every machine,
+// whatever its number of cores.
+package train
+
+import (
+	"fmt"
+
+	"cloister/builder/internal/train/grow"
+	"cloister/shared/feature"
+	"cloister/shared/frame"
+)
+
+// Recipe says what is trained and how.
+type Recipe struct {
+	Name        string
+	Title       string
+	Description string
+	Released    string // date of this version of the recipe, RFC 3339
+	Schema      *frame.Schema
+	Steps       []feature.Step
+	Dropped     []Dropped // fields that are never features, with the reason
+	Candidates  []Candidate
+	Params      string // file of the search that the candidate comes from, "" for the recipe's own
+	Isolation   grow.IsolationOptions
+	Benign      string // label of the class that is no attack
+	Limits      []string
+	OutOfScope  []string
+}
+
+// Dropped is a field kept out of the features.
+type Dropped struct{ Field, Why string }
+
+// Candidate is a forest that is tried on the validation rows.
+type Candidate struct {
+	Name string
+	// WeightPower p weights a row of a class with n_c of the n training rows
+	// and k classes by (n / (k n_c))^p: 0 counts rows alike, 1 counts classes
+	// alike.
+	WeightPower float64
+	Options     grow.ForestOptions
+}
+
+// Recipes returns the known recipes by name.
+func Recipes() map[string]Recipe { return map[string]Recipe{"flows": flows()} }
+
+// flows is the default recipe: one flow record in, one of the labels out. It
+// uses the fields that every NetFlow export and every capture can provide.
+func flows() Recipe {
+	number := func(field, unit, help string) feature.Step {
+		return feature.Step{Name: field, Op: feature.OpNumber, From: field, Unit: unit, Help: help}
+	}
+	ratio := func(name, from, over, unit, help string) feature.Step {
+		return feature.Step{Name: name, Op: feature.OpRatio, From: from, Over: over, Unit: unit, Help: help}
+	}
+	flag := func(name string, bit int, help string) feature.Step {
+		return feature.Step{Name: name, Op: feature.OpFlag, From: frame.TCPFlags, Bit: bit, Help: help}
+	}
+	var candidates []Candidate
+	for _, power := range []float64{0, 0.25, 0.5, 0.75, 1} {
+		for _, share := range []float64{0, 0.5} {
+			tried := map[float64]string{0: "the root of", 0.5: "half of"}[share]
+			candidates = append(candidates, Candidate{
+				Name:        fmt.Sprintf("class weight (n / k n_c)^%g, %s the features tried at a node", power, tried),
+				WeightPower: power,
+				Options:     grow.ForestOptions{Trees: 100, MaxFeaturesShare: share},
+			})
+		}
+	}
+	return Recipe{
+		Name:        "flows",
+		Title:       "Network flows",
+		Description: "Names the attack behind a network flow, or calls it benign, and says how unusual the flow is.",
+		Released:    "2026-11-22T00:00:00Z",
+		Schema:      frame.Flow,
+		Steps: []feature.Step{
+			number(frame.Protocol, "", "IANA protocol number"),
+			{Name: "SERVICE", Op: feature.OpService, From: frame.DstPort, Help: "service group of the destination port"},
+			number(frame.Duration, "ms", "last packet minus first packet"),
+			number("SRC_TO_DST_IAT_MAX", "ms", "largest gap between the source's packets"),
+			number("DST_TO_SRC_IAT_MAX", "ms", "largest gap between the destination's packets"),
+			number(frame.InBytes, "bytes", "IP bytes from source to destination"),
+			number(frame.OutBytes, "bytes", "IP bytes from destination to source"),
+			number(frame.InPackets, "packets", "packets from source to destination"),
+			number(frame.OutPackets, "packets", "packets from destination to source"),
+			ratio("IN_BYTES_PER_PKT", frame.InBytes, frame.InPackets, "bytes", "mean packet of the source"),
+			ratio("OUT_BYTES_PER_PKT", frame.OutBytes, frame.OutPackets, "bytes", "mean packet of the destination"),
+			ratio("OUT_IN_BYTES", frame.OutBytes, frame.InBytes, "", "bytes of the destination per byte of the source"),
+			ratio("IN_BYTES_RATE", frame.InBytes, frame.Duration, "bytes/ms", "rate of the source, 0 for a flow of no duration"),
+			ratio("IN_PKTS_RATE", frame.InPackets, frame.Duration, "packets/ms", "packet rate of the source, 0 for a flow of no duration"),
+			flag("FIN", 0, "a side closed the connection"),
+			flag("SYN", 1, "a connection was opened"),
+			flag("RST", 2, "a side reset the connection"),
+			flag("PSH", 3, "data was pushed"),
+			flag("ACK", 4, "something was acknowledged"),
+			flag("ECE", 6, "explicit congestion echo"),
+			flag("CWR", 7, "congestion window reduced"),
+		},
+		Dropped: []Dropped{
+			{frame.SrcAddr + ", " + frame.DstAddr, "identity: a model would learn the lab's hosts"},
+			{frame.SrcPort, "chosen by the client's system, carries no intent"},
+			{frame.DstPort, "used only as a service group: the number itself is close to identity"},
+			{frame.FlowStart + ", FLOW_END_MILLISECONDS", "in the data each attack lies on one day"},
+			{"DNS_QUERY_ID", "random by design"},
+			{"SRC_TO_DST_SECOND_BYTES, DST_TO_SRC_SECOND_BYTES", "corrupt in the data: per-second counts glued together as text"},
+			{"FTP_COMMAND_RET_CODE", "constant in CSE-CIC-IDS2018-v3"},
+		},
+		Candidates: candidates,
+		Isolation:  grow.IsolationOptions{},
+		Benign:     "Benign",
+		Limits: []string{
+			"Trained on one laboratory data set of February and March 2018: attacks and networks that differ from it will be named wrongly. Published studies find no transfer between such data sets.",
+			"Probabilities are shares of forest votes and are not calibrated.",
+			"FTP-BruteForce and DoS SlowHTTPTest are the same kind of failed connection attempt in this data (Liu et al. 2022); the model cannot keep them apart.",
+			"Infilteration rows are mostly port scans from an infected host; the infection itself is not visible in a flow.",
+			"Random split: each attack ran on one day, so hold-out rows resemble training rows more than new traffic will.",
+		},
+		OutOfScope: []string{
+			"Blocking traffic without a person looking at the evidence.",
+			"Statements about people: a flow shows what two addresses exchanged, not who did it.",
+		},
+	}
+}

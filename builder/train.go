@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cloister/builder/internal/prep"
+	"cloister/builder/internal/publish"
+	"cloister/builder/internal/train"
+	"cloister/builder/internal/tune"
+	"cloister/shared/bundle"
+)
+
+type trainCommand struct {
+	Recipe  string   `required:"" help:"What to train: flows."`
+	Data    []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
+	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
+	Split   string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent."`
+	Out     string   `required:"" type:"path" help:"Bundle file to write."`
+	Params  string   `type:"existingfile" help:"result.json of cloister tune: train what the search chose, on its split."`
+	Version string   `default:"1.0.0" help:"Semantic version of the bundle."`
+	Created string   `help:"Date of creation for the manifest, RFC 3339. By default the release date of the recipe: then the same data give the same bytes."`
+	Workers int      `help:"Threads, default one a core. The result does not depend on it."`
+	JSON    bool     `name:"json" help:"Print the figures as JSON."`
+}
+
+// Help returns the example for --help.
+func (trainCommand) Help() string {
+	return "Example:\n\n  cloister train --recipe flows flows.csv.gz --seed 1 --out models/flows/1.bundle"
+}
+
+// Run trains and writes one bundle.
+func (c *trainCommand) Run(ctx context.Context, s streams) error {
+	recipe, err := recipeOf(c.Recipe)
+	if err != nil {
+		return err
+	}
+	if c.Params != "" {
+		if err := c.useParams(&recipe); err != nil {
+			return err
+		}
+	}
+	shares, err := prep.ParseShares(c.Split)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	if c.Created != "" {
+		if _, err := time.Parse(time.RFC3339, c.Created); err != nil {
+			return &usageError{fmt.Sprintf("created %q: want a date such as 2026-11-22T00:00:00Z", c.Created)}
+		}
+	}
+	table, err := readTable(c.Data, recipe, s.in)
+	if err != nil {
+		return err
+	}
+	bar := newBar(s, "training")
+	result, err := train.Fit(ctx, table, recipe, train.Options{Seed: c.Seed, Shares: shares, Workers: c.Workers, Progress: bar.share})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	file, err := publish.Bundle(result, publish.Options{Version: c.Version, CreatedAt: c.Created, Data: train.KnownData(table)})
+	if err != nil {
+		return err
+	}
+	if err := writeFile(c.Out, file); err != nil {
+		return err
+	}
+	b, err := bundle.Decode(file, bundle.Limits{})
+	if err != nil {
+		return fmt.Errorf("the bundle just written does not read back: %w", err)
+	}
+	return printBundle(s.out, b, c.JSON)
+}
+
+// useParams replaces the candidates of the recipe by the one that a search
+// chose, and takes over the search's split, so that the hold-out rows are those
+// that it never saw.
+func (c *trainCommand) useParams(recipe *train.Recipe) error {
+	f, err := os.Open(c.Params)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, result, err := tune.Chosen(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Params, err)
+	}
+	if m.Kind != tune.Forest {
+		return &usageError{fmt.Sprintf("%s chose %s, recipe %s trains a forest: search again with --model forest", c.Params, m.Kind, recipe.Name)}
+	}
+	recipe.Candidates = []train.Candidate{{Name: "as " + filepath.Base(c.Params) + " chose", WeightPower: m.WeightPower, Options: m.Forest}}
+	recipe.Params = filepath.Base(c.Params)
+	c.Seed, c.Split = result.Seed, result.Split
+	return nil
+}
+
+// writeFile writes a file whole or not at all: a reader never sees a part.
+func writeFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintln(os.Stderr, "cloister:", err)
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

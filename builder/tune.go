@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"cloister/builder/internal/prep"
+	"cloister/builder/internal/tune"
+)
+
+type tuneCommand struct {
+	Recipe   string   `required:"" help:"What to train: flows."`
+	Data     []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
+	Search   string   `enum:"grid,random,halving" default:"random" help:"grid: every combination; random: draws; halving: draws, of which the best third goes on with three times the resource."`
+	Model    string   `help:"Model to search, with its default space: forest or boosting. forest unless --space says otherwise."`
+	Space    string   `type:"existingfile" help:"Space to search as JSON, like the space in result.json."`
+	Draws    int      `default:"27" help:"Candidates of a random or halving search."`
+	Folds    int      `default:"5" help:"Folds of the cross-validation."`
+	Resource string   `enum:"trees,rows" default:"trees" help:"What halving gives a share of."`
+	Rule     string   `enum:"one-error,best" default:"one-error" help:"one-error: the smallest model within one standard error of the best; best: the highest macro-F1."`
+	Seed     uint64   `default:"1" help:"Seed of split, folds, draws and models. Train with the same one: the hold-out rows are the same then."`
+	Split    string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent. Hold-out rows take no part."`
+	Out      string   `required:"" type:"path" help:"Directory for result.json, result.md and the journal that the same command goes on from after a kill."`
+	Workers  int      `help:"Fits at a time, default one a core. The result does not depend on it."`
+	JSON     bool     `name:"json" help:"Print result.json."`
+}
+
+// The files of a search in its directory.
+const (
+	tuneJournal = "journal.ndjson"
+	tuneResult  = "result.json"
+	tuneReport  = "result.md"
+)
+
+// Help returns the example for --help.
+func (tuneCommand) Help() string {
+	return "Example:\n\n  cloister tune --recipe flows flows.csv.gz --search halving --draws 27 --out search"
+}
+
+// Run searches, or goes on searching, and writes the result.
+func (c *tuneCommand) Run(ctx context.Context, s streams) error {
+	recipe, err := recipeOf(c.Recipe)
+	if err != nil {
+		return err
+	}
+	shares, err := prep.ParseShares(c.Split)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	space, err := c.space()
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	table, err := readTable(c.Data, recipe, s.in)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return err
+	}
+	bar := newBar(s, "tuning")
+	result, err := tune.Run(ctx, tune.Data{X: table.X, Features: table.Pipeline.Len(), Class: table.Class, Classes: table.Classes}, space, tune.Options{
+		Search: tune.Search(c.Search), Draws: c.Draws, Folds: c.Folds, Resource: tune.Resource(c.Resource), Rule: tune.Rule(c.Rule),
+		Seed: c.Seed, Shares: shares, Recipe: recipe.Name, Workers: c.Workers, Journal: filepath.Join(c.Out, tuneJournal),
+		Progress: func(p tune.Progress) { bar.share(stage(p), 1-p.Left) },
+	})
+	bar.done()
+	if err != nil {
+		var option *tune.OptionError
+		if errors.As(err, &option) {
+			return &usageError{err.Error()}
+		}
+		return err
+	}
+	return c.write(s, result)
+}
+
+// space returns the space to search.
+func (c *tuneCommand) space() (tune.Space, error) {
+	if c.Space == "" {
+		kind := c.Model
+		if kind == "" {
+			kind = tune.Forest
+		}
+		space, ok := tune.DefaultSpace(kind)
+		if !ok {
+			return space, fmt.Errorf("model %.64q: want %s or %s", c.Model, tune.Forest, tune.Boosting)
+		}
+		return space, nil
+	}
+	f, err := os.Open(c.Space)
+	if err != nil {
+		return tune.Space{}, err
+	}
+	defer f.Close()
+	space, err := tune.ParseSpace(f)
+	if err != nil {
+		return space, fmt.Errorf("%s: %w", c.Space, err)
+	}
+	if c.Model != "" && c.Model != space.Model {
+		return space, fmt.Errorf("--model %.64s, but %s is a space of %s", c.Model, c.Space, space.Model)
+	}
+	return space, nil
+}
+
+// stage says how far a search is; the bar beside it estimates the time left.
+func stage(p tune.Progress) string {
+	text := fmt.Sprintf("%d of %d fits", p.Fits, p.Total)
+	if p.Kept > 0 {
+		text += fmt.Sprintf(" (%d kept)", p.Kept)
+	}
+	if p.BestParams != "" {
+		text += fmt.Sprintf(", best %.4f ± %.4f", p.Best, p.BestError)
+	}
+	return text
+}
+
+// write writes the result and prints what was chosen.
+func (c *tuneCommand) write(s streams, r *tune.Result) error {
+	text, err := r.JSON()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(c.Out, tuneReport), r.Markdown()); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(c.Out, tuneResult), text); err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := s.out.Write(text)
+		return err
+	}
+	p := &printer{w: s.out}
+	p.line("%d candidates, %d folds, %d rows; %d hold-out rows took no part", len(r.Candidates), r.Folds, r.Counts.Searched, r.Counts.Holdout)
+	p.line("  best      %s", r.Describe(r.Best))
+	p.line("  chosen    %s", r.Describe(r.Chosen))
+	for _, note := range r.Notes {
+		p.line("  note      %s", note)
+	}
+	p.line("  files     %s, %s", filepath.Join(c.Out, tuneResult), filepath.Join(c.Out, tuneReport))
+	return p.err
+}

@@ -1,0 +1,47 @@
+package tree_test
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"cloister/shared/model/tree"
+	"cloister/shared/model/tree/treetest"
+)
+
+// parityHash is of scores, margins, encodings and path lengths; the same test
+// runs under GOOS=js GOARCH=wasm.
+const parityHash = 0xd594e8323a41c667
+
+func TestEnsemble_sameBitsOnEveryPlatform(t *testing.T) {
+	h := fnv.New64a()
+	add := func(values []float64) {
+		for _, v := range values {
+			u := math.Float64bits(v)
+			h.Write([]byte{byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24), byte(u >> 32), byte(u >> 40), byte(u >> 48), byte(u >> 56)})
+		}
+	}
+	for i, c := range shapes {
+		r := rand.New(rand.NewPCG(30, uint64(i)))
+		e := build(t, treetest.Random(r, c.o))
+		d, k := e.Shape()
+		x := treetest.Rows(r, c.o, 500, 0.05)
+		dst := make([]float64, len(x)/d*k)
+		for _, predict := range []func(dst, x []float64) error{e.Predict, e.Margin} {
+			if err := predict(dst, x); err != nil {
+				t.Fatal(err)
+			}
+			add(dst)
+		}
+		h.Write(encoded(t, e))
+	}
+	var lengths []float64
+	for n := range 5000 {
+		lengths = append(lengths, tree.PathLength(n))
+	}
+	add(lengths)
+	if got := h.Sum64(); got != parityHash {
+		t.Errorf("got %#x, want %#x", got, uint64(parityHash))
+	}
+}

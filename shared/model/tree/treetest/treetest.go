@@ -1,0 +1,227 @@
+// Package treetest makes ensembles for tests, and scores them in the plainest
+// way. It hides how a random tree is drawn.
+//
+//	src := treetest.Random(rand.New(rand.NewPCG(1, 2)), treetest.Options{Kind: tree.Forest})
+//	want := treetest.Margin(&src, row)
+//
+// It is imported by tests only, and its trees may change in any version.
+package treetest
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"cloister/shared/model/tree"
+)
+
+// Options says what to draw; zero values mean the numbers in the comments.
+type Options struct {
+	Kind       tree.Kind // Forest
+	Link       tree.Link
+	Features   int     // 6
+	Outputs    int     // 3, Isolation 1
+	Trees      int     // 5
+	Depth      int     // 6; negative: every tree is one leaf
+	Leaf       float64 // chance of a leaf before Depth, 0.15
+	Levels     int     // thresholds are multiples of 1/2 in 0..Levels/2; 0: any float64
+	Missing    bool    // draw missing directions instead of all right
+	Categories int     // bits of category sets on feature 0; 0: none
+	Scalar     bool    // Boosting: tree i adds to output i mod Outputs
+	Real       bool    // covers that are not whole numbers
+}
+
+func (o Options) withDefaults() Options {
+	set := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	if o.Kind == 0 {
+		o.Kind = tree.Forest
+	}
+	if o.Kind == tree.Isolation {
+		o.Outputs = 1
+	}
+	set(&o.Features, 6)
+	set(&o.Outputs, 3)
+	set(&o.Trees, 5)
+	set(&o.Depth, 6)
+	if o.Leaf == 0 {
+		o.Leaf = 0.15
+	}
+	return o
+}
+
+// Random draws an ensemble.
+func Random(r *rand.Rand, o Options) tree.Source {
+	o = o.withDefaults()
+	s := tree.Source{Kind: o.Kind, Link: o.Link, Features: o.Features, Outputs: o.Outputs}
+	if o.Kind == tree.Isolation {
+		s.SampleSize = 256
+	}
+	if o.Kind == tree.Boosting {
+		for range o.Outputs {
+			s.Base = append(s.Base, r.NormFloat64())
+		}
+	}
+	for i := range o.Trees {
+		g := grower{r: r, o: o, s: &s}
+		g.t.Output = -1
+		if o.Scalar {
+			g.t.Output = i % o.Outputs
+		}
+		g.grow(0)
+		s.Trees = append(s.Trees, g.t)
+	}
+	return s
+}
+
+type grower struct {
+	r *rand.Rand
+	o Options
+	s *tree.Source
+	t tree.SourceTree
+}
+
+// grow appends a subtree, parents first, and returns its root.
+func (g *grower) grow(depth int) int32 {
+	t := &g.t
+	v := len(t.Feature)
+	t.Feature = append(t.Feature, -1)
+	t.Threshold = append(t.Threshold, 0)
+	t.MissingLeft = append(t.MissingLeft, false)
+	t.Left = append(t.Left, 0)
+	t.Right = append(t.Right, 0)
+	t.Cover = append(t.Cover, 0)
+	t.Category = append(t.Category, nil)
+	width := g.s.Outputs
+	switch {
+	case g.o.Kind == tree.Isolation:
+		width = 0
+	case t.Output >= 0:
+		width = 1
+	}
+	t.Value = append(t.Value, make([]float64, width)...)
+	if depth >= g.o.Depth || depth > 0 && g.r.Float64() < g.o.Leaf {
+		g.leaf(v, t.Value[v*width:])
+		return int32(v)
+	}
+	f := g.r.IntN(g.o.Features)
+	t.Feature[v] = int32(f)
+	if f == 0 && g.o.Categories > 0 {
+		set := make([]uint64, (g.o.Categories+63)/64)
+		for c := range g.o.Categories {
+			set[c/64] |= uint64(g.r.IntN(2)) << (c % 64)
+		}
+		t.Category[v] = set
+	}
+	if g.o.Levels > 0 {
+		t.Threshold[v] = float64(g.r.IntN(g.o.Levels)) / 2
+	} else {
+		t.Threshold[v] = g.r.NormFloat64()
+	}
+	t.MissingLeft[v] = g.o.Missing && g.r.IntN(2) == 0
+	t.Left[v] = g.grow(depth + 1)
+	t.Right[v] = g.grow(depth + 1)
+	return int32(v)
+}
+
+func (g *grower) leaf(v int, values []float64) {
+	cover := 0
+	switch {
+	case g.o.Kind == tree.Forest && g.s.Outputs > 1:
+		for k := range values {
+			if g.r.IntN(3) == 0 {
+				values[k] = float64(g.r.IntN(9))
+				cover += int(values[k])
+			}
+		}
+		if cover == 0 {
+			values[0], cover = 1, 1
+		}
+		for k := range values {
+			values[k] /= float64(cover)
+		}
+	default:
+		cover = 1 + g.r.IntN(20)
+		for k := range values {
+			values[k] = g.r.NormFloat64()
+		}
+	}
+	g.t.Cover[v] = float64(cover)
+	if g.o.Real {
+		g.t.Cover[v] += g.r.Float64()
+	}
+}
+
+// Rows draws n rows that hit the thresholds of Random: with levels, multiples
+// of 1/4 around them; missing values and infinities with the chance given.
+func Rows(r *rand.Rand, o Options, n int, odd float64) []float64 {
+	o = o.withDefaults()
+	x := make([]float64, n*o.Features)
+	for i := range x {
+		switch {
+		case r.Float64() < odd:
+			x[i] = []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 1e300}[r.IntN(5)]
+		case i%o.Features == 0 && o.Categories > 0:
+			x[i] = float64(r.IntN(o.Categories + 3))
+		case o.Levels > 0:
+			x[i] = float64(r.IntN(2*o.Levels+4)-2) / 4
+		default:
+			x[i] = r.NormFloat64()
+		}
+	}
+	return x
+}
+
+// Left says where row x goes at inner node v of t.
+func Left(t *tree.SourceTree, v int, x []float64) bool {
+	p := x[t.Feature[v]]
+	if math.IsNaN(p) {
+		return t.MissingLeft != nil && t.MissingLeft[v]
+	}
+	if t.Category != nil && t.Category[v] != nil {
+		set := t.Category[v]
+		return p >= 0 && p < float64(64*len(set)) && p == math.Trunc(p) && set[int(p)/64]>>(int(p)%64)&1 == 1
+	}
+	return p <= t.Threshold[v]
+}
+
+// Margin scores one row by walking every tree.
+func Margin(s *tree.Source, x []float64) []float64 {
+	sum := make([]float64, s.Outputs)
+	for i := range s.Trees {
+		t := &s.Trees[i]
+		v, depth := 0, 0
+		for t.Feature[v] >= 0 {
+			if depth++; Left(t, v, x) {
+				v = int(t.Left[v])
+			} else {
+				v = int(t.Right[v])
+			}
+		}
+		switch {
+		case s.Kind == tree.Isolation:
+			sum[0] += float64(depth) + tree.PathLength(int(t.Cover[v]))
+		case t.Output >= 0 && s.Outputs > 1:
+			sum[t.Output] += t.Value[v]
+		default:
+			for k := range sum {
+				sum[k] += t.Value[v*s.Outputs+k]
+			}
+		}
+	}
+	for k := range sum {
+		switch s.Kind {
+		case tree.Forest:
+			sum[k] /= float64(len(s.Trees))
+		case tree.Boosting:
+			if s.Base != nil {
+				sum[k] += s.Base[k]
+			}
+		case tree.Isolation:
+			sum[k] = -(sum[k] / float64(len(s.Trees))) / tree.PathLength(s.SampleSize)
+		}
+	}
+	return sum
+}

@@ -1,0 +1,157 @@
+package score
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"cloister/shared/frame"
+	"cloister/shared/wire"
+)
+
+// Version is the release of the scorer, which a bundle's min_runtime is held
+// against.
+const Version = "1.0.0"
+
+// Names of the bundle entries that this package reads and the builder writes.
+const (
+	ForestName    = "model/forest.bin"
+	IsolationName = "model/isolation.bin"
+	FeaturesName  = "pre/features.json"
+	AnomalyName   = "pre/anomaly.json"
+	VectorsName   = "vectors/rows.jsonl"
+)
+
+// Names of the thresholds in the manifest.
+const (
+	AlertThreshold   = "alert"
+	AbstainThreshold = "abstain"
+)
+
+// maxQuantiles bounds the quantiles in pre/anomaly.json.
+const maxQuantiles = 1 << 16
+
+// anomalyFile is the JSON form of pre/anomaly.json.
+type anomalyFile struct {
+	// Margin are the quantiles of the isolation forest's margin over benign
+	// training rows; larger is stranger.
+	Margin frame.Quantiles `json:"margin"`
+}
+
+// AppendAnomaly appends pre/anomaly.json.
+func AppendAnomaly(dst []byte, margin frame.Quantiles) ([]byte, error) {
+	b, err := json.Marshal(anomalyFile{margin})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(dst, b...), '\n'), nil
+}
+
+func decodeAnomaly(b []byte) (frame.Quantiles, error) {
+	var f anomalyFile
+	if err := strict(b, &f); err != nil {
+		return nil, err
+	}
+	if again, err := AppendAnomaly(nil, f.Margin); err != nil || !bytes.Equal(again, b) {
+		return nil, errors.New("not in canonical form")
+	}
+	if n := len(f.Margin); n < 2 || n > maxQuantiles || !f.Margin.Valid(n) {
+		return nil, fmt.Errorf("%d quantiles, want 2 to %d ascending finite ones", n, maxQuantiles)
+	}
+	return f.Margin, nil
+}
+
+// strict decodes one JSON value with known fields only.
+func strict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("byte %d: %w", d.InputOffset(), err)
+	}
+	return nil
+}
+
+// backgroundVersion is the first byte of explain/background.bin.
+const backgroundVersion = 1
+
+// AppendBackground appends explain/background.bin: the median of each of d
+// features for each class, k×d row-major, NaN where a class never had a value.
+func AppendBackground(dst []byte, typical []float64, d int) []byte {
+	var w wire.Writer
+	w.Bytes(dst)
+	w.U8(backgroundVersion)
+	w.Count(d)
+	w.Count(len(typical) / d)
+	for _, v := range typical {
+		w.F64(v)
+	}
+	return w.Finish()
+}
+
+// decodeBackground reads k×d medians; any other shape is an error.
+func decodeBackground(b []byte, k, d int) ([]float64, error) {
+	r := wire.NewReader(b)
+	if v := r.U8(); v != backgroundVersion {
+		return nil, fmt.Errorf("version %d, want %d", v, backgroundVersion)
+	}
+	if gotD, gotK := r.Count(8), r.Count(8); r.Err() == nil && (gotD != d || gotK != k) {
+		return nil, fmt.Errorf("%d×%d values, want %d×%d", gotK, gotD, k, d)
+	}
+	if r.Left() != 8*k*d {
+		r.Fail(wire.ErrShort)
+		return nil, r.Err()
+	}
+	out := make([]float64, k*d)
+	for i := range out {
+		out[i] = r.F64()
+		if math.IsInf(out[i], 0) {
+			return nil, fmt.Errorf("value %d is infinite", i)
+		}
+	}
+	return out, r.Close()
+}
+
+// Vector is one line of vectors/rows.jsonl: raw fields of a row and what must
+// come out.
+type Vector struct {
+	Fields      map[string]float64 `json:"fields"` // an absent field is missing
+	Class       int                `json:"class"`
+	Probability []float64          `json:"probability"` // per class
+	Margin      float64            `json:"margin"`      // of the isolation forest
+	SHAP        []float64          `json:"shap"`        // per feature, of the class
+}
+
+// AppendVectors appends vectors/rows.jsonl.
+func AppendVectors(dst []byte, vectors []Vector) ([]byte, error) {
+	for _, v := range vectors {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(append(dst, b...), '\n')
+	}
+	return dst, nil
+}
+
+// maxVectors bounds the vectors replayed at load.
+const maxVectors = 4096
+
+func decodeVectors(b []byte) ([]Vector, error) {
+	var out []Vector
+	for line := range bytes.Lines(b) {
+		if len(out) == maxVectors {
+			return nil, fmt.Errorf("more than %d vectors", maxVectors)
+		}
+		var v Vector
+		if err := strict(line, &v); err != nil {
+			return nil, fmt.Errorf("line %d: %w", len(out)+1, err)
+		}
+		out = append(out, v)
+	}
+	if again, err := AppendVectors(nil, out); err != nil || !bytes.Equal(again, b) {
+		return nil, errors.New("not in canonical form")
+	}
+	return out, nil
+}

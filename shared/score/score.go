@@ -1,0 +1,281 @@
+// Package score turns a bundle and a file into verdicts. It is the one package
+// that knows the whole pipeline: ingest, features, models, explanation.
+//
+//	s := score.New()
+//	info, err := s.Load(bundleBytes)
+//	sum, err := s.Score(file, job.Options{}, func(p job.Progress, b *job.Batch) bool { ...; return true })
+//	rec, err := s.Explain(17)
+//
+// The same bundle and file give the same verdicts, bit for bit, natively and
+// in js/wasm.
+package score
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"cloister/shared/frame"
+	"cloister/shared/ingest"
+	"cloister/shared/job"
+)
+
+var _ job.Scorer = (*Scorer)(nil)
+
+// Scorer scores files with the bundle it has loaded. It is not safe for
+// concurrent use, but Explain may be called from within emit.
+type Scorer struct {
+	b    *loaded
+	info job.Bundle
+
+	// The file that was scored last, for Explain.
+	src    *ingest.Source
+	rows   []int64
+	offset []int64
+}
+
+// New returns a Scorer without a bundle.
+func New() *Scorer { return &Scorer{} }
+
+// Load implements [job.Scorer]. A bundle that cannot be decoded, contradicts
+// itself or fails one of its own test vectors is refused with a
+// [*job.Failure] of kind "bundle", and the one before stays.
+func (s *Scorer) Load(file []byte) (job.Bundle, error) {
+	b, err := load(file)
+	if err != nil {
+		return job.Bundle{}, job.Failf("bundle", "use a bundle made by cloister train, complete and unchanged", "bundle refused: %v", err)
+	}
+	if err := b.selfTest(); err != nil {
+		return job.Bundle{}, job.Failf("bundle", "this program and the bundle disagree: update the older of the two", "bundle refused: %v", err)
+	}
+	s.b, s.info = b, b.describe(hex.EncodeToString(b.sum[:]), int64(len(file)))
+	s.src, s.rows, s.offset = nil, nil, nil
+	return s.info, nil
+}
+
+// minRowsForStop is how many rows are read before the share of rejects counts.
+const minRowsForStop = 1000
+
+// maxExamples is how many rejects a summary lists.
+const maxExamples = 20
+
+// Score implements [job.Scorer]. A file that cannot be opened is a
+// [*job.Failure] of kind "input"; one that breaks later ends the run with
+// Summary.Stopped and keeps what was scored.
+func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.Batch) bool) (job.Summary, error) {
+	if s.b == nil {
+		return job.Summary{}, job.Failf("bundle", "load a bundle first", "no bundle is loaded")
+	}
+	if o.MaxRejectShare == 0 {
+		o.MaxRejectShare = 0.10
+	}
+	src, err := ingest.Open(f, f.Size(), ingest.Limits{})
+	if err != nil {
+		return job.Summary{}, inputFailure(err)
+	}
+	s.src, s.rows, s.offset = src, nil, nil
+	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size()}
+	r.sum = job.Summary{Format: src.Format(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
+	needed := s.b.pipeline.Fields()
+	for _, m := range src.Mapping() {
+		r.sum.Mapping = append(r.sum.Mapping, job.Mapping{Field: m.Field, From: m.From, How: m.How.String(), Needed: slices.Contains(needed, m.Field)})
+	}
+	if err := r.start(); err != nil {
+		return job.Summary{}, err
+	}
+	return r.loop()
+}
+
+// inputFailure turns an error of ingest into words with advice.
+func inputFailure(err error) *job.Failure {
+	var (
+		unsupported *ingest.UnsupportedError
+		unknown     *ingest.UnknownError
+		limit       *ingest.LimitError
+	)
+	switch {
+	case errors.Is(err, ingest.ErrEmpty):
+		return job.Failf("input", "choose a file with a header line and rows", "%v", err)
+	case errors.As(err, &unsupported):
+		return job.Failf("input", "convert it to a flow CSV with NetFlow or CICFlowMeter columns, plain or gzip", "%v", err)
+	case errors.As(err, &unknown):
+		return job.Failf("input", "the first line must name flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
+	case errors.As(err, &limit):
+		return job.Failf("input", "split the file or remove what is too large", "%v", err)
+	}
+	return job.Failf("input", "check that the file is complete", "%v", err)
+}
+
+// run is one call of Score.
+type run struct {
+	s     *Scorer
+	src   *ingest.Source
+	o     job.Options
+	emit  func(job.Progress, *job.Batch) bool
+	total int64
+	sum   job.Summary
+	// of one frame, reused
+	x, p, margin []float64
+}
+
+// start refuses a file that lacks most of what the model looks at.
+func (r *run) start() error {
+	have := make([]bool, len(r.src.Schema().Fields))
+	for i, m := range r.src.Mapping() {
+		have[i] = m.How != ingest.Missing
+	}
+	r.sum.Imputed = r.s.b.pipeline.Lacking(frame.New(r.src.Schema(), 0, have))
+	if d := r.s.b.pipeline.Len(); len(r.sum.Imputed) > d/2 {
+		return job.Failf("input", "export the missing columns too",
+			"%d of the bundle's %d features cannot be made from this file: %s", len(r.sum.Imputed), d, strings.Join(r.sum.Imputed, ", "))
+	}
+	return nil
+}
+
+// loop scores frame after frame.
+func (r *run) loop() (job.Summary, error) {
+	for {
+		f, err := r.src.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if errors.Is(err, ingest.ErrEmpty) {
+			return job.Summary{}, inputFailure(err)
+		}
+		if err != nil {
+			r.sum.Stopped = fmt.Sprintf("the file cannot be read further: %v", err)
+			break
+		}
+		b := r.batch(f)
+		r.sum.Repairs = r.src.Repairs()
+		if !r.emit(job.Progress{Bytes: r.src.Consumed(), Total: r.total, Rows: r.sum.Rows, Rejected: r.sum.Rejected}, b) {
+			r.sum.Cancelled = true
+			r.sum.Stopped = "cancelled"
+			break
+		}
+		if r.sum.Rows >= minRowsForStop && float64(r.sum.Rejected) > r.o.MaxRejectShare*float64(r.sum.Rows) {
+			r.sum.Stopped = fmt.Sprintf("%d of %d rows could not be read: more than %g %%, the file is probably not what its header says", r.sum.Rejected, r.sum.Rows, r.o.MaxRejectShare*100)
+			break
+		}
+	}
+	return r.sum, nil
+}
+
+// batch scores one frame.
+func (r *run) batch(f *frame.Frame) *job.Batch {
+	n, k := f.Len(), len(r.s.info.Classes)
+	b := &job.Batch{
+		Row: slices.Clone(f.Row), Class: make([]uint16, n), Probability: make([]float64, n),
+		Attack: make([]float64, n), Anomaly: make([]float64, n), Abstained: make([]bool, n),
+	}
+	r.x = r.s.b.pipeline.Matrix(r.x, f)
+	r.p = resize(r.p, n*k)
+	r.margin = resize(r.margin, n)
+	r.s.b.predict(r.p, r.margin, r.x)
+	for i := range n {
+		p := r.p[i*k : (i+1)*k]
+		c := argmax(p)
+		b.Class[i], b.Probability[i] = uint16(c), p[c]
+		b.Attack[i] = r.s.b.attack(p)
+		b.Anomaly[i] = r.s.b.anomaly(r.margin[i])
+		b.Abstained[i] = p[c] < r.s.info.Abstain
+		r.sum.ByClass[c]++
+		if b.Abstained[i] {
+			r.sum.Abstained++
+		}
+	}
+	b.Columns = columns(f)
+	for _, rej := range f.Rejects {
+		j := job.Reject{Row: rej.Row, Offset: rej.Offset, Reason: rej.Reason, Detail: rej.Detail}
+		b.Rejected = append(b.Rejected, j)
+		if len(r.sum.Rejects) < maxExamples {
+			r.sum.Rejects = append(r.sum.Rejects, j)
+		}
+		r.sum.Reasons[rej.Reason]++
+	}
+	r.sum.Scored += int64(n)
+	r.sum.Rejected += int64(len(f.Rejects))
+	r.sum.Rows = r.sum.Scored + r.sum.Rejected
+	r.s.rows = append(r.s.rows, f.Row...)
+	r.s.offset = append(r.s.offset, f.Offset...)
+	return b
+}
+
+func resize(x []float64, n int) []float64 { return slices.Grow(x[:0], n)[:n] }
+
+// argmax returns the index of the largest value, the first among equals.
+func argmax(p []float64) int {
+	best := 0
+	for i, v := range p {
+		if v > p[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// columns copies the columns of f that belong in a table of results.
+func columns(f *frame.Frame) []job.Column {
+	var out []job.Column
+	for i, field := range f.Schema.Fields {
+		switch {
+		case !field.Show:
+		case f.Numbers[i] != nil:
+			out = append(out, job.Column{Name: field.Name, Unit: field.Unit, Numbers: slices.Clone(f.Numbers[i])})
+		case f.Texts[i] != nil:
+			out = append(out, job.Column{Name: field.Name, Unit: field.Unit, Texts: slices.Clone(f.Texts[i])})
+		}
+	}
+	return out
+}
+
+// Explain implements [job.Scorer]. It reads the row again from the file, so
+// that no row has to be kept; rows that were rejected or not reached yet are a
+// [*job.Failure] of kind "input".
+func (s *Scorer) Explain(row int64) (job.Record, error) {
+	if s.src == nil {
+		return job.Record{}, job.Failf("input", "score a file first", "no file has been scored")
+	}
+	i, ok := slices.BinarySearch(s.rows, row)
+	if !ok {
+		return job.Record{}, job.Failf("input", "", "row %d was not scored", row)
+	}
+	f, err := s.src.At(s.offset[i])
+	if err != nil {
+		return job.Record{}, inputFailure(fmt.Errorf("row %d: %w", row, err))
+	}
+	return s.b.explain(row, f, s.info)
+}
+
+// sentence says the verdict in words, with what speaks for it and how sure it
+// is.
+func sentence(rec job.Record, info job.Bundle, anomaly float64) string {
+	class := info.Classes[rec.Class]
+	share := rec.Classes[0].Probability
+	var b strings.Builder
+	if share < info.Abstain {
+		fmt.Fprintf(&b, "No verdict for row %d: the best guess, %s, has only %.0f %% of the votes (needed: %.0f %%).", rec.Row, class.Name, share*100, info.Abstain*100)
+	} else {
+		fmt.Fprintf(&b, "Row %d looks like %s: %.0f %% of the forest's votes.", rec.Row, class.Name, share*100)
+	}
+	if p := float64(class.Precision); !math.IsNaN(p) {
+		fmt.Fprintf(&b, " On held-out rows %.0f %% of such verdicts were right.", p*100)
+	}
+	var why []string
+	for _, a := range rec.Attributions {
+		if a.SHAP > 0 && len(why) < 3 {
+			why = append(why, fmt.Sprintf("%s = %s (%+.2f)", info.Features[a.Feature].Name, a.Value, a.SHAP))
+		}
+	}
+	if len(why) > 0 {
+		fmt.Fprintf(&b, " Strongest reasons: %s.", strings.Join(why, ", "))
+	}
+	if !math.IsNaN(anomaly) {
+		fmt.Fprintf(&b, " It is stranger than %.1f %% of benign training rows.", anomaly*100)
+	}
+	return b.String()
+}

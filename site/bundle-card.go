@@ -1,0 +1,144 @@
+package site
+
+import (
+	"math"
+	"strings"
+
+	"cloister/shared/job"
+
+	"github.com/vugu/vugu"
+)
+
+// BundleCard says what the loaded bundle is and how well it did.
+type BundleCard struct {
+	App *App
+}
+
+func (c *BundleCard) b() *job.Bundle { return &c.App.bundle }
+
+func (c *BundleCard) loaded() bool { return c.App.client != nil }
+
+func (c *BundleCard) waiting() string {
+	if c.App.phase == broken {
+		return "None could be loaded."
+	}
+	return "Loading…"
+}
+
+func (c *BundleCard) name() string {
+	if c.b().Title != "" {
+		return c.b().Title
+	}
+	return c.b().Name
+}
+
+// headline is the figure that a class-imbalanced task is judged by: macro-F1
+// on the hold-out, else the first one.
+func (c *BundleCard) headline() *job.Metric {
+	for i := range c.b().Metrics {
+		m := &c.b().Metrics[i]
+		if strings.Contains(strings.ToLower(m.Name), "macro") && m.Split != "validation" {
+			return m
+		}
+	}
+	if len(c.b().Metrics) > 0 {
+		return &c.b().Metrics[0]
+	}
+	return nil
+}
+
+// beside are the same figure's other values on the hold-out: baselines, easier
+// and harder rows, what leaks.
+func (c *BundleCard) beside() []*job.Metric {
+	h := c.headline()
+	if h == nil {
+		return nil
+	}
+	var out []*job.Metric
+	for i := range c.b().Metrics {
+		if m := &c.b().Metrics[i]; m != h && m.Split == h.Split && strings.HasPrefix(m.Name, h.Name) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (c *BundleCard) value(m *job.Metric) string { return decimal(float64(m.Value), 3) }
+
+func (c *BundleCard) bounds(m *job.Metric) string {
+	if math.IsNaN(float64(m.Low)) || math.IsNaN(float64(m.High)) {
+		return noValue
+	}
+	return decimal(float64(m.Low), 3) + " to " + decimal(float64(m.High), 3)
+}
+
+func (c *BundleCard) interval(m *job.Metric) string {
+	on := "on " + plural(int64(m.Rows), m.Split+" row", m.Split+" rows")
+	if b := c.bounds(m); b != noValue {
+		return "95 % interval " + b + ", " + on
+	}
+	return on
+}
+
+func (c *BundleCard) trustClass() string {
+	if c.b().Trust == "verified" {
+		return "tag tag-good"
+	}
+	return "tag"
+}
+
+func (c *BundleCard) trust() string {
+	switch c.b().Trust {
+	case "verified":
+		return "signed by a publisher whose key this page pins"
+	case "unknown key":
+		return "signed, but by a key that this page does not know"
+	case "unsigned":
+		return "nobody signed it; compare the SHA-256 with its source"
+	}
+	return c.b().Trust
+}
+
+func (c *BundleCard) digest() string { return shortDigest(c.b().SHA256) }
+
+func shortDigest(s string) string {
+	if len(s) <= 16 {
+		return s
+	}
+	return s[:16] + "…"
+}
+
+func (c *BundleCard) vectors() string {
+	if c.b().Vectors == 0 {
+		return "the bundle has no test vectors"
+	}
+	return plural(int64(c.b().Vectors), "test vector", "test vectors") + " gave the expected answer here"
+}
+
+func (c *BundleCard) thresholds() string {
+	s := "attack score " + decimal(c.b().Threshold, 3)
+	if c.b().Abstain > 0 {
+		s += "; verdicts under " + percent(c.b().Abstain) + " are withheld"
+	}
+	return s
+}
+
+// chosenBundle replaces the bundle by the chosen file.
+func (a *App) chosenBundle(e vugu.DOMEvent) {
+	if files := a.host.Files(e); len(files) > 0 {
+		a.openBundle(files[0])
+	}
+}
+
+// copy puts text on the clipboard; what names the button that says so.
+func (a *App) copy(what, text string) {
+	a.host.Copy(text)
+	a.copied, a.notice = what, "Copied."
+}
+
+func (a *App) copyText(what string) string {
+	if a.copied == what {
+		return "Copied"
+	}
+	return "Copy"
+}

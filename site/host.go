@@ -1,0 +1,69 @@
+package site
+
+import (
+	"cloister/shared/job"
+
+	"github.com/vugu/vugu"
+)
+
+// Host is what the components need from the window they run in. The browser's
+// is cloister/wasm/internal/jsio; tests use one in memory. All methods return
+// at once, and none of them calls back before it returns.
+type Host interface {
+	// Connect starts a scorer of its own and returns the pipe to it. stop
+	// ends the scorer and gives its memory back; the pipe then reads as
+	// closed.
+	Connect() (pipe job.Pipe, stop func(), err error)
+	// Bundle returns the default bundle's file, which the shell fetched
+	// before the page was sealed, or nil.
+	Bundle() (name string, data []byte)
+	// Sample returns the bundled sample and a sentence on what it is, or nil.
+	Sample() (f job.File, about string)
+	// Files returns the files of a change or drop event, in order.
+	Files(e vugu.DOMEvent) []job.File
+	// Read reads a whole file and calls done once, on a goroutine of its own.
+	Read(f job.File, done func(data []byte, err error))
+	// Seal returns what the shell knows about the window's connections.
+	Seal() Seal
+	// Attempts runs every attempt to get a byte out of the window, and calls
+	// done once, on a goroutine of its own, with what came of each, or with
+	// nil when the shell has no such check.
+	Attempts(done func([]Attempt))
+	// Download saves parts, joined, as a file.
+	Download(name, mime string, parts [][]byte)
+	// Copy puts text on the clipboard.
+	Copy(text string)
+	// Theme returns the stored choice: "light", "dark" or "" for the system's.
+	Theme() string
+	// SetTheme shows and stores a choice of Theme.
+	SetTheme(theme string)
+	// Focus moves the focus to an element by id after the next drawing.
+	Focus(id string)
+	// ScrollTo sets an element's vertical scroll position, in px, after the
+	// next drawing.
+	ScrollTo(id string, top float64)
+	// Size returns an element's inner size in px; zeros when it is not there.
+	Size(id string) (width, height float64)
+	// OnChange has f called whenever the window's size or its seal has changed.
+	OnChange(f func())
+	// Hold keeps pointer events of a drag coming to the element that the
+	// event was sent to, until the pointer is released.
+	Hold(e vugu.DOMEvent)
+}
+
+// Seal says whether the window can still open connections, as the shell
+// measured it. The zero value means that nothing is known, which is shown as
+// not sealed.
+type Seal struct {
+	Sealed   bool
+	BytesOut int64    // sent since the page was sealed, as far as the shell can see
+	Refused  int64    // attempts to connect that the browser refused since
+	Notes    []string // what was checked, and what stays open
+}
+
+// Attempt is one way of getting a byte out of the window, tried.
+type Attempt struct {
+	Channel string // "image from another origin"
+	Blocked bool
+	Note    string
+}

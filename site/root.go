@@ -1,0 +1,107 @@
+package site
+
+import (
+	"strings"
+
+	"cloister/shared/job"
+
+	"github.com/vugu/vugu"
+)
+
+// Root is the whole page over an App.
+type Root struct {
+	App *App
+}
+
+func (c *Root) class() string {
+	s := "app"
+	if c.App.dropping {
+		s += " dropping"
+	}
+	return s
+}
+
+// dragged accepts a file that is dragged over the page. The default is
+// prevented everywhere: a browser that opens the dropped file would leave the
+// page.
+func (a *App) dragged(e vugu.DOMEvent) {
+	e.PreventDefault()
+	a.dropping = a.phase == ready || a.phase == finished
+}
+
+// undragged notes that the file has left the window, not just an element.
+func (a *App) undragged(e vugu.DOMEvent) {
+	if e.Prop("relatedTarget", "nodeType") == nil {
+		a.dropping = false
+	}
+}
+
+func (a *App) dropped(e vugu.DOMEvent) {
+	e.PreventDefault()
+	a.dropping = false
+	a.chosen(e)
+}
+
+// chosen opens the first file of a change or drop event: a bundle replaces
+// the bundle, anything else is scored.
+func (a *App) chosen(e vugu.DOMEvent) {
+	files := a.host.Files(e)
+	if len(files) == 0 {
+		return
+	}
+	if strings.HasSuffix(strings.ToLower(files[0].Name()), ".bundle") {
+		a.openBundle(files[0])
+		return
+	}
+	if a.phase == scoring || a.phase == starting {
+		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "%s", map[phase]string{scoring: "another file is being scored", starting: "the scorer is still starting"}[a.phase]))
+		return
+	}
+	a.open(files[0], false)
+	if len(files) > 1 {
+		a.notice = "Only the first of " + count(int64(len(files))) + " files was opened."
+	}
+}
+
+// rootKey handles the keys that work everywhere on the page.
+func (a *App) rootKey(e vugu.DOMEvent) {
+	switch e.PropString("key") {
+	case "Escape":
+		switch {
+		case a.panel != noPanel:
+			a.closePanel()
+		case a.drawer.open:
+			a.closeRecord()
+		}
+	case "/":
+		tag := e.PropString("target", "tagName")
+		if tag == "INPUT" || tag == "SELECT" || tag == "TEXTAREA" || modified(e) || !a.scored() {
+			return
+		}
+		e.PreventDefault()
+		a.host.Focus("search")
+	}
+}
+
+// openPanel shows a dialog over the page, which is inert meanwhile.
+func (a *App) openPanel(p panel) {
+	a.panel = p
+	a.host.Focus("panel-title")
+}
+
+func (a *App) closePanel() {
+	id := map[panel]string{aboutPanel: "about", sealPanel: "seal"}[a.panel]
+	a.panel = noPanel
+	a.host.Focus(id)
+}
+
+// status is what a screen reader announces.
+func (a *App) status() string {
+	switch {
+	case a.phase == scoring:
+		return a.run.said
+	case a.notice != "":
+		return a.notice
+	}
+	return a.run.said
+}

@@ -1,0 +1,261 @@
+// boot.js is the first script of both documents: index.html, the shell that
+// holds the frame, and app.html, the program inside it.
+//
+// In both it closes what content policies do not cover (WebRTC, navigation,
+// download links to a server). In app.html it then loads everything the program
+// will ever need, shuts the seal, and only then starts the program, handing it
+// the global `cloister`:
+//
+//	workerModule  WebAssembly.Module of the scorer
+//	workerURL     for new Worker(): a blob, since the seal forbids loading one
+//	bundle        Uint8Array of the default bundle or null, bundleName its name
+//	sample        File of the example capture or null, sampleInfo what it is
+//	seal          {sealed, bytesOut, attempts, blocked, notes, prove()}
+//
+// The seal is a second, stricter policy. Policies only ever add up, so nothing
+// can open it again before the page is reloaded. wasm/seal_test.go tries every
+// channel we know of against it, and holds `notes` to what it found open.
+'use strict';
+(() => {
+  const isShell = document.documentElement.dataset.part === 'shell';
+  if (!isShell && window.parent === window) { // opened by itself, outside the shell
+    location.replace('./');
+    return;
+  }
+
+  // Taken now, so that replacing a built-in later does not reach the guard.
+  const { apply, ownKeys, deleteProperty, getOwnPropertyDescriptor } = Reflect;
+  const getter = (type, name) => type && getOwnPropertyDescriptor(type.prototype, name)?.get;
+  const read = (get, of) => apply(get, of, []);
+  const prevent = Event.prototype.preventDefault;
+  const startsWith = String.prototype.startsWith;
+
+  const seal = { sealed: false, bytesOut: 0, attempts: 0, blocked: [], notes: [], prove };
+  const listeners = new Set();
+
+  // attempt notes something that was tried and refused.
+  function attempt(directive, what) {
+    seal.attempts++;
+    if (seal.blocked.length < 200) seal.blocked.push({ directive, what });
+    for (const f of listeners) f(what);
+    dispatchEvent(new Event('cloister-seal'));
+  }
+
+  for (const name of ownKeys(window)) {
+    if (typeof name === 'string' && /^(webkit|moz)?RTC/.test(name)) deleteProperty(window, name);
+  }
+
+  // No policy stops a document from navigating itself, or a download link from
+  // asking a server. The navigate event sees both before anything is sent.
+  const guarded = 'navigation' in window && 'NavigateEvent' in window;
+  if (guarded) {
+    const destination = getter(window.NavigateEvent, 'destination');
+    const download = getter(window.NavigateEvent, 'downloadRequest');
+    const target = getter(window.NavigationDestination, 'url');
+    const same = getter(window.NavigationDestination, 'sameDocument');
+    navigation.addEventListener('navigate', (e) => {
+      const to = read(destination, e);
+      if (read(same, to)) return; // a fragment: nothing is loaded
+      const url = read(target, to);
+      const saving = read(download, e) !== null && apply(startsWith, url, ['blob:']);
+      if (saving) return; // an export, made in this page
+      apply(prevent, e, []);
+      attempt('navigation', url);
+    });
+  }
+
+  // tighten adds a policy to this document; it can only take away.
+  function tighten(policy) {
+    const meta = document.createElement('meta');
+    meta.httpEquiv = 'Content-Security-Policy';
+    meta.content = policy;
+    document.head.append(meta);
+  }
+
+  // watch counts what goes out and what is refused from now on. A request made
+  // after sealing would be a leak: its size is at least that of its address.
+  const seen = new Map(); // refused addresses: these are listed as resources too
+  // Requests begun before are reported late sometimes; they are not counted.
+  function watch(w, onOut) {
+    const since = w.performance.now();
+    w.addEventListener('securitypolicyviolation', (e) => {
+      seen.set(e.blockedURI, (seen.get(e.blockedURI) || 0) + 1);
+      attempt(e.effectiveDirective, e.blockedURI);
+    });
+    new PerformanceObserver((list) => {
+      for (const e of list.getEntries()) if (e.startTime >= since && /^(https?|wss?):/.test(e.name)) onOut(e);
+    }).observe({ type: 'resource' });
+  }
+
+  if (isShell) {
+    window.cloisterShell = {
+      // seal leaves the frame where it is for good: even an address of this
+      // server could carry data in its query.
+      seal(onOut, onRefused) {
+        tighten("default-src 'none'");
+        watch(window, onOut);
+        listeners.add(onRefused);
+      },
+    };
+    return;
+  }
+
+  // ---- app.html from here on
+
+  const $ = (id) => document.getElementById(id);
+  function say(text) { const p = $('boot-text'); if (p) p.textContent = text; }
+  function fail(title, detail) {
+    const box = document.querySelector('.boot') || document.body;
+    box.classList.add('boot-failed');
+    box.setAttribute('role', 'alert');
+    say(title);
+    const pre = document.createElement('pre');
+    pre.textContent = detail;
+    box.append(pre);
+    document.documentElement.dataset.state = 'failed';
+  }
+
+  let expected = 0, arrived = 0;
+  // get requests a file of this server and counts its bytes as they arrive.
+  async function get(path) {
+    const r = await fetch(path, { credentials: 'omit' });
+    if (!r.ok) throw new Error(`${path}: the server answered ${r.status}`);
+    const count = new TransformStream({
+      transform(chunk, out) {
+        arrived += chunk.byteLength;
+        const bar = $('boot-bar');
+        if (bar && expected) bar.value = Math.min(1, arrived / expected);
+        out.enqueue(chunk);
+      },
+    });
+    return new Response(r.body.pipeThrough(count), { headers: { 'Content-Type': r.headers.get('Content-Type') } });
+  }
+  const bytes = async (path) => new Uint8Array(await (await get(path)).arrayBuffer());
+  const text = async (path) => (await get(path)).text();
+  const compile = (path) => WebAssembly.compileStreaming(get(path));
+
+  async function load() {
+    const index = await (await get('bundles/index.json')).json();
+    const chosen = index.bundles.find((b) => b.name === index.default);
+    expected = index.size;
+    const [page, workerModule, runtime, worker, bundle, sample] = await Promise.all([
+      compile('page.wasm'), compile('worker.wasm'), text('wasm_exec.js'), text('worker.js'),
+      chosen && bytes('bundles/' + chosen.path), index.sample && bytes(index.sample.path),
+    ]);
+    return {
+      page,
+      cloister: {
+        workerModule,
+        // The worker inherits the policy that holds where its blob was made and
+        // used, which is the sealed one.
+        workerURL: URL.createObjectURL(new Blob([runtime, '\n', worker], { type: 'text/javascript' })),
+        bundle: bundle || null,
+        bundleName: chosen ? chosen.name : '',
+        sample: sample ? new File([sample], index.sample.name) : null,
+        sampleInfo: index.sample ? index.sample.info : '',
+        seal,
+      },
+    };
+  }
+
+  function shut() {
+    // What was refused before it was sent is listed as a resource, too, and
+    // may be so before its refusal is reported.
+    const out = (e) => setTimeout(() => {
+      if (seen.get(e.name)) {
+        seen.set(e.name, seen.get(e.name) - 1);
+        return;
+      }
+      seal.bytesOut += new TextEncoder().encode(e.name).length;
+      dispatchEvent(new Event('cloister-seal'));
+    }, 200);
+    watch(window, out);
+    new BroadcastChannel('cloister-seal').addEventListener('message', (e) => {
+      if (e.data.directive) attempt(e.data.directive, e.data.what);
+      else out({ name: String(e.data.what) });
+    });
+    parent.cloisterShell.seal(out, (what) => attempt('shell', what));
+    tighten("default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src data: blob:; " +
+      "connect-src 'none'; form-action 'none'; base-uri 'none'");
+    seal.notes = notes();
+    seal.sealed = true;
+  }
+
+  // notes says what was closed and, after "Open: ", what a hostile script in
+  // this page could still do. wasm/seal_test.go tries all of it and compares.
+  function notes() {
+    const chromium = navigator.userAgentData?.brands.find((b) => b.brand === 'Chromium');
+    const allowlist = Number(chromium?.version) >= 152; // ships Connection-Allowlist
+    const list = [
+      'Closed by the policy of this page and its workers: requests, uploads, beacons, sockets, event streams, pictures, fonts, media, styles, scripts, frames, forms, new windows.',
+      allowlist
+        ? 'Closed by the connection list: peer connections, early connections and leaving for any other server.'
+        : 'Peer connections are removed from this page; this browser has no policy against them.',
+      guarded
+        ? 'Closed by a guard in the page: leaving it, and download links to a server.'
+        : 'Open: this browser lets a script leave the page, with data in the address it goes to.',
+    ];
+    if (!allowlist) {
+      list.push('Open: a script could make a peer connection through a blank frame.');
+      list.push('Open: a script could open a bare connection, whose host name it chooses, but send nothing over it.');
+    }
+    list.push('Open: a script could save a file of this server through a blank frame, and so ask this server for an address it chooses.');
+    return list;
+  }
+
+  // prove tries to send one harmless word through the usual channels, now, in
+  // this page, and returns [{channel, blocked, note}].
+  async function prove() {
+    const own = (n) => new URL('prove-' + n, location.href).href;
+    const far = (n) => 'https://cloister.invalid/prove-' + n;
+    const wait = (url, start) => new Promise((done) => {
+      const timer = setTimeout(() => end(false, 'nothing refused it'), 1500);
+      const heard = (what) => { if (what && (url.startsWith(what) || what.startsWith(url))) end(true, 'refused by the policy'); };
+      function end(blocked, note) { clearTimeout(timer); listeners.delete(heard); done({ blocked, note }); }
+      listeners.add(heard);
+      try { start(url); } catch (e) { end(true, e.name); }
+    });
+    const channels = [
+      ['request to this server', own('get'), (u) => { fetch(u).catch(() => {}); }],
+      ['upload to this server', own('post'), (u) => { fetch(u, { method: 'POST', body: 'proof' }).catch(() => {}); }],
+      ['request to another server', far('get'), (u) => { fetch(u, { mode: 'no-cors' }).catch(() => {}); }],
+      ['beacon', far('beacon'), (u) => { navigator.sendBeacon(u, 'proof'); }],
+      ['socket', far('socket').replace('https', 'wss'), (u) => { new WebSocket(u); }],
+      ['event stream', far('events'), (u) => { new EventSource(u); }],
+      ['picture', far('picture'), (u) => { new Image().src = u; }],
+      ['leaving the page', own('leave'), (u) => { location.assign(u); }],
+      ['peer connection', 'stun:cloister.invalid', () => { new RTCPeerConnection(); }],
+    ];
+    const results = [];
+    for (const [channel, url, start] of channels) results.push({ channel, ...await wait(url, start) });
+    return results;
+  }
+
+  async function start() {
+    if (typeof WebAssembly !== 'object' || !WebAssembly.compileStreaming || typeof TransformStream !== 'function') {
+      fail('This browser cannot run WebAssembly.', 'Cloister needs a browser of 2023 or later with WebAssembly switched on.');
+      return;
+    }
+    let loaded;
+    try {
+      loaded = await load();
+    } catch (e) {
+      fail('The program could not be loaded.', `${e.message}\n\nReload the page to try again.`);
+      return;
+    }
+    try {
+      say('Starting…');
+      shut();
+      window.cloister = loaded.cloister;
+      document.documentElement.dataset.state = 'sealed';
+      const go = new Go();
+      const instance = await WebAssembly.instantiate(loaded.page, go.importObject);
+      document.documentElement.dataset.state = 'running';
+      await go.run(instance);
+      throw new Error('the program ended');
+    } catch (e) {
+      fail('The program stopped.', `${e.message}\n\nReload the page to start again.`);
+    }
+  }
+  addEventListener('DOMContentLoaded', start);
+})();

@@ -1,0 +1,262 @@
+package site
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"cloister/shared/job"
+)
+
+// listLimit is how many rows are kept for the table. Rows beyond it still
+// count in the histogram, the flagged count and the counts by class; a row
+// costs about 150 bytes, so the table stays under 150 MB.
+const listLimit = 1_000_000
+
+// store keeps the verdicts of one run in columns.
+type store struct {
+	classes []job.Class
+	limit   int // rows listed at most
+
+	row       []int64
+	class     []uint16
+	prob      []float64
+	anomaly   []float64
+	abstained []bool
+	columns   []*column
+
+	attack  []float64 // of every row, listed or not
+	byClass []int64   // of every row, withheld ones included
+	held    int64     // withheld verdicts, of every row
+}
+
+// role is what a display column means to the page.
+type role uint8
+
+const (
+	plain role = iota
+	roleTime
+	roleSource
+	roleDestination
+	rolePort
+	roleProtocol
+)
+
+// column is one display column; texts are kept as indices into words.
+type column struct {
+	name, unit string
+	role       role
+	numbers    []float64 // nil for a column of texts
+	codes      []uint32
+	words      []string
+	index      map[string]uint32
+	rank       []uint32 // of words in natural order, while len(rank) == len(words)
+}
+
+func newStore(classes []job.Class) *store {
+	return &store{classes: classes, limit: listLimit, byClass: make([]int64, len(classes))}
+}
+
+// rows returns the number of rows scored; listed how many of them a table can
+// show.
+func (s *store) rows() int   { return len(s.attack) }
+func (s *store) listed() int { return len(s.row) }
+
+// append adds the rows of b, which it may keep. Nothing is added when b does
+// not fit the bundle.
+func (s *store) append(b *job.Batch) error {
+	n := len(b.Row)
+	if len(b.Class) != n || len(b.Probability) != n || len(b.Attack) != n || len(b.Anomaly) != n || len(b.Abstained) != n {
+		return fmt.Errorf("batch of %d rows: columns differ in length", n)
+	}
+	for i, k := range b.Class {
+		if int(k) >= len(s.classes) {
+			return fmt.Errorf("row %d: class %d of %d", b.Row[i], k, len(s.classes))
+		}
+	}
+	for _, c := range b.Columns {
+		if c.Numbers != nil && len(c.Numbers) != n || c.Numbers == nil && len(c.Texts) != n {
+			return fmt.Errorf("batch of %d rows: column %.64q differs in length", n, c.Name)
+		}
+	}
+	for i := range n {
+		s.byClass[b.Class[i]]++
+		if b.Abstained[i] {
+			s.held++
+		}
+	}
+	s.attack = append(s.attack, b.Attack...)
+	had := s.listed()
+	n = min(n, s.limit-had)
+	s.row = append(s.row, b.Row[:n]...)
+	s.class = append(s.class, b.Class[:n]...)
+	s.prob = append(s.prob, b.Probability[:n]...)
+	s.anomaly = append(s.anomaly, b.Anomaly[:n]...)
+	s.abstained = append(s.abstained, b.Abstained[:n]...)
+	for i := range b.Columns {
+		c := &b.Columns[i]
+		s.column(c.Name, c.Unit, c.Numbers != nil).take(c, n, had)
+	}
+	for _, c := range s.columns {
+		c.pad(had + n) // a column that this batch lacks
+	}
+	return nil
+}
+
+// column returns the column of that name and kind, which it adds if need be.
+func (s *store) column(name, unit string, numbers bool) *column {
+	for _, c := range s.columns {
+		if c.name == name && (c.numbers != nil) == numbers {
+			return c
+		}
+	}
+	c := &column{name: name, unit: unit, role: roleOf(name)}
+	if numbers {
+		c.numbers = []float64{}
+	} else {
+		c.index = map[string]uint32{}
+	}
+	s.columns = append(s.columns, c)
+	return c
+}
+
+func (c *column) take(from *job.Column, n, had int) {
+	c.pad(had)
+	if c.numbers != nil {
+		c.numbers = append(c.numbers, from.Numbers[:n]...)
+		return
+	}
+	for _, t := range from.Texts[:n] {
+		c.codes = append(c.codes, c.code(t))
+	}
+}
+
+// code returns the index of a word.
+func (c *column) code(word string) uint32 {
+	k, ok := c.index[word]
+	if !ok {
+		k = uint32(len(c.words))
+		c.words = append(c.words, word)
+		c.index[word] = k
+	}
+	return k
+}
+
+// pad fills the column with missing values up to n rows.
+func (c *column) pad(n int) {
+	if c.numbers != nil {
+		for len(c.numbers) < n {
+			c.numbers = append(c.numbers, math.NaN())
+		}
+		return
+	}
+	if len(c.codes) < n {
+		empty := c.code("")
+		for len(c.codes) < n {
+			c.codes = append(c.codes, empty)
+		}
+	}
+}
+
+// text returns the value of row i as the table shows it.
+func (c *column) text(i int) string {
+	if c.numbers == nil {
+		if w := c.words[c.codes[i]]; w != "" {
+			return w
+		}
+		return noValue
+	}
+	v := c.numbers[i]
+	switch c.role {
+	case roleTime:
+		if v > 1e8 { // otherwise it is relative to the start of the capture
+			return moment(v)
+		}
+	case roleProtocol:
+		return protocol(v)
+	case rolePort:
+		if v == math.Trunc(v) && v >= 0 && v <= 65535 {
+			return strings.ReplaceAll(number(v), ",", "")
+		}
+	}
+	return number(v)
+}
+
+// titles are the headings of the flow schema's columns; the name stands in
+// the tool tip.
+var titles = map[string]string{
+	"FLOW_START_MILLISECONDS": "Time (UTC)", "IPV4_SRC_ADDR": "Source", "IPV4_DST_ADDR": "Destination",
+	"L4_SRC_PORT": "Src port", "L4_DST_PORT": "Dst port", "PROTOCOL": "Protocol",
+	"IN_BYTES": "Bytes out", "OUT_BYTES": "Bytes back", "IN_PKTS": "Pkts out", "OUT_PKTS": "Pkts back",
+	"FLOW_DURATION_MILLISECONDS": "Duration, ms",
+}
+
+// title returns the column's heading. Bytes and packets are named from the
+// side of the source: out to the destination, back from it.
+func (c *column) title() string {
+	if t, ok := titles[c.name]; ok {
+		return t
+	}
+	t := strings.ReplaceAll(c.name, "_", " ")
+	if t == "" {
+		return "unnamed"
+	}
+	return strings.ToUpper(t[:1]) + t[1:]
+}
+
+// roleOf reads what a column means off its name, in the spellings of the
+// schemas that Cloister reads.
+func roleOf(name string) role {
+	var key strings.Builder
+	for _, r := range strings.ToLower(name) {
+		if r >= 'a' && r <= 'z' {
+			key.WriteRune(r)
+		}
+	}
+	switch key.String() {
+	case "time", "start", "timestamp", "ts", "date", "firstseen", "flowstartmilliseconds", "flowendmilliseconds", "stime":
+		return roleTime
+	case "source", "src", "sourceip", "srcip", "sourceaddress", "srcaddr", "ipvsrcaddr", "saddr", "idorigh", "client", "host":
+		return roleSource
+	case "destination", "dst", "dest", "destinationip", "dstip", "destip", "destinationaddress", "dstaddr", "ipvdstaddr", "daddr", "idresph", "server":
+		return roleDestination
+	case "port", "sport", "dport", "sourceport", "srcport", "destinationport", "dstport", "destport", "lsrcport", "ldstport", "idorigp", "idrespp":
+		return rolePort
+	case "protocol", "proto", "ipprotocol":
+		return roleProtocol
+	}
+	return plain
+}
+
+// find returns the first column with a role, or nil.
+func (s *store) find(r role) *column {
+	for _, c := range s.columns {
+		if c.role == r {
+			return c
+		}
+	}
+	return nil
+}
+
+// flagged counts the rows whose attack probability reaches the threshold. It
+// costs one comparison a row, about a millisecond for a million in wasm.
+func (s *store) flagged(threshold float64) int64 {
+	var n int64
+	for _, v := range s.attack {
+		if v >= threshold {
+			n++
+		}
+	}
+	return n
+}
+
+// severity returns the place of a class in [job.Severities], -1 if it has
+// none.
+func severity(c job.Class) int {
+	for i, s := range job.Severities {
+		if s == c.Severity {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,68 @@
+package site
+
+// SummaryStrip is the run in a dozen figures. Each name in its lists filters
+// the table.
+type SummaryStrip struct {
+	App *App
+}
+
+// topList is one of the strip's lists.
+type topList struct {
+	title, none string
+	entries     []topEntry
+}
+
+type topEntry struct {
+	text, full, count, width string
+	pressed                  string
+	choose                   func()
+}
+
+func (c *SummaryStrip) lists() []topList {
+	a := c.App
+	hosts := "Top sources"
+	if n := a.tops.hostCount; n > len(a.tops.hosts) {
+		hosts += " of " + count(int64(n))
+	}
+	none := "No row reaches the threshold."
+	noHost := none
+	if a.nFlagged > 0 {
+		noHost = "The file names no source."
+	}
+	noTechnique := none
+	if a.nFlagged > 0 {
+		noTechnique = "The flagged classes map to no technique."
+	}
+	return []topList{
+		{"Top classes, flagged", none, c.entries(a.tops.classes, false)},
+		{hosts + ", flagged", noHost, c.entries(a.tops.hosts, false)},
+		{"Top techniques, flagged", noTechnique, c.entries(a.tops.techniques, true)},
+	}
+}
+
+func (c *SummaryStrip) entries(e []entry, techniques bool) []topEntry {
+	var out []topEntry
+	for _, x := range e {
+		t := topEntry{text: x.name, count: count(x.n), width: px(100 * float64(x.n) / float64(max(e[0].n, 1)))}
+		if techniques {
+			if name := techniqueName(x.name); name != "" {
+				t.text += " " + name
+			}
+		}
+		t.full = t.text + ": " + plural(x.n, "flagged row", "flagged rows") + ". Shows them in the table."
+		f := filter{class: x.class, flagged: true}
+		if x.class < 0 {
+			f.text = needleOf(x.name)
+		}
+		on := c.App.view.filter == f
+		t.pressed = map[bool]string{true: "true", false: "false"}[on]
+		t.choose = func() {
+			if on {
+				f = everything
+			}
+			c.App.filterBy(f)
+		}
+		out = append(out, t)
+	}
+	return out
+}

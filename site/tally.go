@@ -1,0 +1,125 @@
+package site
+
+import (
+	"cmp"
+	"slices"
+
+	"cloister/shared/job"
+)
+
+// binCount is the number of bars in the score histogram.
+const binCount = 50
+
+// histogram counts attack probabilities in binCount bins of equal width; the
+// last one includes 1. Values outside [0,1] and NaN go to the nearest end and
+// to the first bin.
+type histogram struct {
+	bins [binCount]int64
+	seen int // values counted so far
+}
+
+// grow counts the values of v that were appended since the last call.
+func (h *histogram) grow(v []float64) {
+	for _, x := range v[h.seen:] {
+		h.bins[binOf(x)]++
+	}
+	h.seen = len(v)
+}
+
+func binOf(x float64) int {
+	if !(x > 0) {
+		return 0
+	}
+	return min(int(min(x, 1)*binCount), binCount-1)
+}
+
+// entry is a name with the flagged rows that bear it.
+type entry struct {
+	name  string // shown, and looked for when it is chosen
+	class int    // index of the class, -1 for other things
+	n     int64
+}
+
+// tops are the names with most flagged rows, at most topCount each.
+type tops struct {
+	classes, hosts, techniques []entry
+	hostCount                  int // different hosts among the flagged rows
+}
+
+const topCount = 5
+
+// tally counts classes, source hosts and techniques over the flagged rows of
+// the table; ties are in order of class, name and id.
+func (s *store) tally(threshold float64) tops {
+	byClass := make([]int64, len(s.classes))
+	hosts := s.find(roleSource)
+	if hosts != nil && hosts.numbers != nil {
+		hosts = nil
+	}
+	var byHost []int64
+	if hosts != nil {
+		byHost = make([]int64, len(hosts.words))
+	}
+	for i := range s.row {
+		if s.attack[i] < threshold {
+			continue
+		}
+		byClass[s.class[i]]++
+		if hosts != nil {
+			byHost[hosts.codes[i]]++
+		}
+	}
+	var t tops
+	byTechnique := map[string]int64{}
+	for k, n := range byClass {
+		if n == 0 {
+			continue
+		}
+		t.classes = append(t.classes, entry{s.classes[k].Name, k, n})
+		for i, a := range s.classes[k].Attack {
+			// a technique may serve two tactics
+			if !slices.ContainsFunc(s.classes[k].Attack[:i], func(b job.Technique) bool { return a.ID == b.ID }) {
+				byTechnique[a.ID] += n
+			}
+		}
+	}
+	for k, n := range byHost {
+		if n > 0 && hosts.words[k] != "" {
+			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n})
+		}
+	}
+	for id, n := range byTechnique {
+		t.techniques = append(t.techniques, entry{id, -1, n})
+	}
+	t.hostCount = len(t.hosts)
+	t.classes, t.hosts, t.techniques = most(t.classes), most(t.hosts), most(t.techniques)
+	return t
+}
+
+// most returns the topCount first entries in the order of [sortEntries], in
+// one pass: there may be as many hosts as rows.
+func most(e []entry) []entry {
+	var out []entry
+	for _, x := range e {
+		if len(out) == topCount && ahead(out[topCount-1], x) <= 0 {
+			continue
+		}
+		at := len(out)
+		for at > 0 && ahead(x, out[at-1]) < 0 {
+			at--
+		}
+		out = slices.Insert(out, at, x)
+		out = out[:min(len(out), topCount)]
+	}
+	return out
+}
+
+// sortEntries sorts entries by falling count, ties by class and name.
+func sortEntries(e []entry) []entry {
+	slices.SortFunc(e, ahead)
+	return e
+}
+
+func ahead(a, b entry) int {
+	return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.class, b.class), natural(a.name, b.name))
+}

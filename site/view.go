@@ -1,0 +1,298 @@
+package site
+
+import (
+	"math"
+	"strings"
+
+	"cloister/shared/job"
+)
+
+// filter chooses rows. The zero value with class -1 chooses all.
+type filter struct {
+	class   int // index of the class, -1 for every class
+	flagged bool
+	text    string // looked for in texts, classes and techniques; case folded in ASCII
+}
+
+var everything = filter{class: -1}
+
+// The keys of an order that are not display columns; those are numbered from 0.
+const (
+	byRow = -1 - iota
+	byClass
+	byProbability
+	byAttack
+	bySeverity
+	byAnomaly
+)
+
+// order sorts the table. Ties stay in the order of the file.
+type order struct {
+	key  int
+	desc bool
+}
+
+var fileOrder = order{key: byRow}
+
+// view is the table's filtered and sorted list of rows. A change is worked
+// off in short steps, so that the window stays alive with a million rows; the
+// old list is shown until the new one is complete.
+type view struct {
+	s         *store
+	filter    filter
+	order     order
+	threshold float64
+
+	index []int32 // rows of the store, in the order of the table
+	seen  int     // rows of the store that index covers
+	work  *work   // the list being made, or nil
+}
+
+func newView(s *store, threshold float64) *view {
+	return &view{s: s, filter: everything, order: fileOrder, threshold: threshold}
+}
+
+// set changes what is shown. The list follows by [view.step].
+func (v *view) set(f filter, o order, threshold float64) {
+	if v.filter == f && v.order == o && (v.threshold == threshold || !f.flagged) {
+		v.threshold = threshold
+		return
+	}
+	v.filter, v.order, v.threshold = f, o, threshold
+	v.work = v.begin()
+}
+
+// grow takes in rows that were appended to the store. In the order of the
+// file they appear at once; otherwise the list has to be made again, which is
+// left to the caller's next [view.refresh].
+func (v *view) grow() {
+	if v.work != nil || v.order != fileOrder || v.filter.text != "" {
+		return
+	}
+	n := v.s.listed()
+	for i := v.seen; i < n; i++ {
+		if v.passes(i) {
+			v.index = append(v.index, int32(i))
+		}
+	}
+	v.seen = n
+}
+
+// stale reports whether rows of the store are not in the list yet.
+func (v *view) stale() bool { return v.seen < v.s.listed() }
+
+// busy reports whether a list is being made.
+func (v *view) busy() bool { return v.work != nil }
+
+// refresh starts to make the list again, unless that is under way.
+func (v *view) refresh() {
+	if v.work == nil {
+		v.work = v.begin()
+	}
+}
+
+// passes applies the filter's cheap parts to row i.
+func (v *view) passes(i int) bool {
+	return (v.filter.class < 0 || int(v.s.class[i]) == v.filter.class) &&
+		(!v.filter.flagged || v.s.attack[i] >= v.threshold)
+}
+
+// work is a list in the making: match words, choose rows, rank words, sort.
+type work struct {
+	n       int // rows of the store that it covers
+	match   []*matcher
+	classes []bool // classes that the text matches, nil without a text
+	next    int    // next row to choose
+	index   []int32
+	rank    *ranking
+	keys    *radix
+}
+
+// matcher marks the words of a column that contain the needle.
+type matcher struct {
+	c   *column
+	hit []bool
+}
+
+func (v *view) begin() *work {
+	w := &work{n: v.s.listed()}
+	if v.filter.text == "" {
+		return w
+	}
+	for _, c := range v.s.columns {
+		if c.numbers == nil {
+			w.match = append(w.match, &matcher{c: c, hit: make([]bool, 0, len(c.words))})
+		}
+	}
+	for _, k := range v.s.classes {
+		w.classes = append(w.classes, mentions(k, v.filter.text))
+	}
+	return w
+}
+
+// mentions reports whether a class, its severity or one of its techniques
+// contains the needle.
+func mentions(k job.Class, needle string) bool {
+	if contains(k.Name, needle) || contains(k.Severity, needle) {
+		return true
+	}
+	for _, t := range k.Attack {
+		if contains(t.ID, needle) || contains(techniqueName(t.ID), needle) {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	wordStep = 1 << 14 // words matched in a step
+	rowStep  = 1 << 16 // rows chosen in a step
+)
+
+// step does a few milliseconds of work and reports whether the list is
+// complete.
+func (v *view) step() bool {
+	w := v.work
+	if w == nil {
+		return true
+	}
+	for _, m := range w.match {
+		if from := len(m.hit); from < len(m.c.words) {
+			for _, word := range m.c.words[from:min(from+wordStep, len(m.c.words))] {
+				m.hit = append(m.hit, contains(word, v.filter.text))
+			}
+			return false
+		}
+	}
+	if w.next < w.n {
+		end := min(w.next+rowStep, w.n)
+		for i := w.next; i < end; i++ {
+			if v.passes(i) && w.matches(v.s, i) {
+				w.index = append(w.index, int32(i))
+			}
+		}
+		w.next = end
+		return false
+	}
+	if v.order != fileOrder {
+		if !w.sort(v.s, v.order) {
+			return false
+		}
+	}
+	v.index, v.seen, v.work = w.index, w.n, nil
+	return true
+}
+
+func (w *work) matches(s *store, i int) bool {
+	if w.classes == nil || w.classes[s.class[i]] {
+		return true
+	}
+	for _, m := range w.match {
+		if m.hit[m.c.codes[i]] {
+			return true
+		}
+	}
+	return false
+}
+
+// sort does a step of sorting w.index.
+func (w *work) sort(s *store, o order) bool {
+	if w.keys == nil {
+		var texts *column
+		if o.key >= 0 && o.key < len(s.columns) && s.columns[o.key].numbers == nil {
+			texts = s.columns[o.key]
+			if len(texts.rank) < len(texts.words) {
+				if w.rank == nil {
+					w.rank = newRanking(texts.words)
+				}
+				if !w.rank.step() {
+					return false
+				}
+				texts.rank = w.rank.ranks()
+			}
+		}
+		w.keys = newRadix(w.index, o.desc, s.key(o, texts))
+		return false
+	}
+	if !w.keys.step() {
+		return false
+	}
+	w.index = w.keys.index
+	return true
+}
+
+// key returns the number that the order compares; NaN sorts last either way.
+func (s *store) key(o order, texts *column) func(i int32) float64 {
+	switch {
+	case texts != nil:
+		return func(i int32) float64 {
+			code := texts.codes[i]
+			if texts.words[code] == "" {
+				return math.NaN()
+			}
+			return float64(texts.rank[code])
+		}
+	case o.key >= 0 && o.key < len(s.columns):
+		numbers := s.columns[o.key].numbers
+		return func(i int32) float64 { return numbers[i] }
+	}
+	switch o.key {
+	case byClass:
+		names := make([]string, len(s.classes))
+		for k, c := range s.classes {
+			names[k] = c.Name
+		}
+		r := newRanking(names)
+		for !r.step() {
+		}
+		ranks := r.ranks()
+		return func(i int32) float64 { return float64(ranks[s.class[i]]) }
+	case byProbability:
+		return func(i int32) float64 { return s.prob[i] }
+	case byAttack:
+		return func(i int32) float64 { return s.attack[i] }
+	case byAnomaly:
+		return func(i int32) float64 { return s.anomaly[i] }
+	case bySeverity:
+		levels := make([]float64, len(s.classes))
+		for k, c := range s.classes {
+			levels[k] = float64(severity(c))
+		}
+		return func(i int32) float64 { return levels[s.class[i]] }
+	}
+	return func(i int32) float64 { return float64(s.row[i]) }
+}
+
+// contains reports whether s contains needle, which is in lower case, without
+// regard to the case of ASCII letters.
+func contains(s, needle string) bool {
+	if needle == "" {
+		return true
+	}
+	for i := 0; i+len(needle) <= len(s); i++ {
+		j := 0
+		for j < len(needle) && lower(s[i+j]) == needle[j] {
+			j++
+		}
+		if j == len(needle) {
+			return true
+		}
+	}
+	return false
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// needleOf prepares what a person typed for [contains].
+func needleOf(typed string) string {
+	b := []byte(strings.TrimSpace(typed))
+	for i := range b {
+		b[i] = lower(b[i])
+	}
+	return string(b)
+}

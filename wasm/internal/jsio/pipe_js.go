@@ -1,0 +1,194 @@
+package jsio
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall/js"
+	"time"
+	"unsafe"
+
+	"cloister/shared/job"
+)
+
+// pipe is one end of the conversation between page and worker.
+type pipe struct {
+	*mailbox
+	port    js.Value // the worker, or in the worker itself
+	ready   bool     // the other end listens
+	waiting []job.Message
+	inside  bool // this is the worker's end
+	yielded time.Time
+	open    func(js.Value) job.File // of a handle that came with a message
+}
+
+var _ job.Pipe = (*pipe)(nil)
+
+var uint8Array = js.Global().Get("Uint8Array")
+
+// Self returns the worker's end. It expects of worker.js that messages are
+// not listened to any more and that the global function
+//
+//	cloisterReadInto(file, from, to, ptr)
+//
+// copies bytes [from, to) of a File into the program's memory and returns
+// their number.
+func Self() job.Pipe {
+	p := &pipe{mailbox: newMailbox(), port: js.Global(), ready: true, inside: true, open: workerFile}
+	p.port.Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		p.arrived(args[0].Get("data"))
+		return nil
+	}))
+	p.port.Call("postMessage", map[string]any{"ready": true})
+	return p
+}
+
+// start starts a worker with a compiled program and returns the page's end;
+// stop ends the worker, which gives its memory back.
+func start(url string, module js.Value) (p *pipe, stop func(), err error) {
+	defer func() {
+		if e, ok := recover().(js.Error); ok {
+			err = errors.New(e.Error())
+		}
+	}()
+	w := js.Global().Get("Worker").New(url)
+	p = &pipe{mailbox: newMailbox(), port: w, open: func(v js.Value) job.File { return newHandle(v) }}
+	on := func(event string, f func(e js.Value)) {
+		w.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
+			f(args[0])
+			return nil
+		}))
+	}
+	on("message", func(e js.Value) {
+		data := e.Get("data")
+		if data.Get("ready").Truthy() {
+			p.ready = true
+			for _, m := range p.waiting {
+				p.post(m)
+			}
+			p.waiting = nil
+			return
+		}
+		if data.Get("ended").Truthy() {
+			p.close(errors.New("the worker's program ended, most likely for lack of memory"))
+			return
+		}
+		p.arrived(data)
+	})
+	on("error", func(e js.Value) {
+		p.close(fmt.Errorf("the worker failed: %.512s", e.Get("message").String()))
+	})
+	on("messageerror", func(js.Value) {
+		p.close(errors.New("a message of the worker could not be read"))
+	})
+	w.Call("postMessage", map[string]any{"module": module})
+	return p, func() {
+		w.Call("terminate")
+		p.close(io.EOF)
+	}, nil
+}
+
+// arrived takes a message in. One that is not ours is an empty one, which
+// the protocol refuses.
+func (p *pipe) arrived(data js.Value) {
+	var m job.Message
+	if data.Type() == js.TypeObject {
+		if b := data.Get("data"); b.InstanceOf(uint8Array) {
+			m.Data = make([]byte, b.Length())
+			js.CopyBytesToGo(m.Data, b)
+		}
+		if f := data.Get("file"); f.Truthy() {
+			m.File = p.open(f)
+		}
+	}
+	p.put(m)
+}
+
+// yieldEvery is how long a worker computes without looking at its messages.
+const yieldEvery = 20 * time.Millisecond
+
+// Send implements [job.Pipe]. The worker's end lets the browser deliver
+// messages now and then, so that a cancellation arrives while a file is
+// scored.
+func (p *pipe) Send(m job.Message) error {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	if closed != nil {
+		return closed
+	}
+	if !p.ready {
+		p.waiting = append(p.waiting, m)
+		return nil
+	}
+	if err := p.post(m); err != nil {
+		return err
+	}
+	if p.inside && time.Since(p.yielded) > yieldEvery {
+		time.Sleep(time.Millisecond) // back to the event loop
+		p.yielded = time.Now()
+	}
+	return nil
+}
+
+func (p *pipe) post(m job.Message) (err error) {
+	defer func() {
+		if e, ok := recover().(js.Error); ok {
+			err = errors.New(e.Error())
+		}
+	}()
+	data := uint8Array.New(len(m.Data))
+	js.CopyBytesToJS(data, m.Data)
+	message := js.Global().Get("Object").New()
+	message.Set("data", data)
+	if m.File != nil {
+		h, ok := m.File.(*handle)
+		if !ok {
+			return fmt.Errorf("%T is not a file that the window gave", m.File)
+		}
+		message.Set("file", h.value)
+	}
+	p.port.Call("postMessage", message, []any{data.Get("buffer")})
+	return nil
+}
+
+// handle is a File on the page, which can pass it on but not read it in
+// pieces at once.
+type handle struct {
+	value js.Value
+	name  string
+	size  int64
+}
+
+func newHandle(v js.Value) *handle {
+	return &handle{v, v.Get("name").String(), int64(v.Get("size").Float())}
+}
+
+func (h *handle) Name() string { return h.name }
+func (h *handle) Size() int64  { return h.size }
+
+// ReadAt always fails: only workers read synchronously.
+func (h *handle) ReadAt([]byte, int64) (int, error) {
+	return 0, errors.New("the page does not read files: the worker does")
+}
+
+// workerFile reads a File in a worker, straight into this program's memory:
+// slices held through syscall/js would stay alive until Go's next garbage
+// collection, gigabytes of them for a large file.
+func workerFile(v js.Value) job.File {
+	readInto := js.Global().Get("cloisterReadInto")
+	name := v.Get("name").String()
+	return &readAhead{name: name, size: int64(v.Get("size").Float()), fill: func(dst []byte, from int64) (err error) {
+		defer func() {
+			if e, ok := recover().(js.Error); ok { // the file was changed or removed since it was chosen
+				err = job.Failf("input", "Choose the file again; it may have been changed or moved since.", "%.64q cannot be read at byte %d: %.256s", name, from, e.Error())
+			}
+		}()
+		// Go does not move heap objects, and nothing else runs meanwhile.
+		n := readInto.Invoke(v, float64(from), float64(from+int64(len(dst))), int(uintptr(unsafe.Pointer(unsafe.SliceData(dst))))).Int()
+		if n != len(dst) {
+			return io.ErrUnexpectedEOF
+		}
+		return nil
+	}}
+}

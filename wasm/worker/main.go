@@ -1,0 +1,17 @@
+//go:build js && wasm
+
+// Command worker is the scorer in a Web Worker: it answers the page's requests
+// with shared/score. It opens no connection and links nothing that could.
+package main
+
+import (
+	"cloister/shared/job"
+	"cloister/shared/score"
+	"cloister/wasm/internal/jsio"
+)
+
+func main() {
+	if err := job.Serve(jsio.Self(), jsio.Guard(func() job.Scorer { return score.New() })); err != nil {
+		panic(err) // the page sees that the worker is gone
+	}
+}
