@@ -1,0 +1,313 @@
+package grow
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// MaxCategories is the number of codes a categorical column may hold; the bit
+// sets of a split grow with it.
+const MaxCategories = 1024
+
+// defaultBins leaves room in 8-bit ranks for the edge that parts missing from
+// present and for the missing rank itself.
+const defaultBins = 254
+
+// column is what binning learnt about a feature. Bin b holds the training
+// values x with edges[b-1] < x <= edges[b]; bin len(edges) has no upper edge.
+// Missing values get the bin after the last.
+type column struct {
+	edges       []float64
+	low, high   []float64 // smallest and largest training value of each bin
+	missing     bool      // a training row lacks the value
+	categorical bool
+}
+
+// bins returns the number of bins for present values.
+func (c *column) bins() int { return len(c.low) }
+
+// edge returns the bin whose upper edge parts the occupied bins a < b best:
+// the one nearest to the middle of the gap between their values.
+func (c *column) edge(a, b int) int {
+	if b-a == 1 {
+		return a
+	}
+	mid := middle(c.high[a], c.low[b])
+	i, _ := slices.BinarySearch(c.edges[a:b], mid)
+	i += a
+	if i >= b {
+		return b - 1
+	}
+	if i > a && mid-c.edges[i-1] < c.edges[i]-mid {
+		i--
+	}
+	return i
+}
+
+// middle returns a number t with a <= t < b near the middle of a < b: finite,
+// and a float32 when one fits.
+func middle(a, b float64) float64 {
+	m := a/2 + b/2
+	switch {
+	case math.IsInf(a, -1) && math.IsInf(b, 1):
+		m = 0
+	case math.IsInf(b, 1):
+		m = math.MaxFloat32
+		if a > m {
+			m = math.MaxFloat64
+		}
+	case math.IsInf(a, -1):
+		m = -math.MaxFloat32
+		if m >= b {
+			m = -math.MaxFloat64
+		}
+	}
+	if f := float64(float32(m)); a <= f && f < b {
+		return f
+	}
+	if a <= m && m < b {
+		return m
+	}
+	return a
+}
+
+// index is the type of a bin number in a table.
+type index interface{ ~uint8 | ~uint16 }
+
+// table holds the bins of a table; of a dense one twice: by row for histograms, by
+// column for partitions.
+type table[B index] struct {
+	n, d   int
+	stride int // cells a row, a multiple of 8
+	rows   []B // n×stride, nil for a sparse table
+	cols   []B // d×n, nil for a sparse table
+	sparse *sparseBins[B]
+	column []column
+	most   int // bins of the widest column, the missing bin included
+}
+
+// binColumns cuts the columns of data into at most limit bins each.
+func binColumns(ctx context.Context, data *Data, n, limit, workers int) ([]column, error) {
+	if data.Sparse != nil {
+		return binSparse(data, n, limit)
+	}
+	d := data.Features
+	out := make([]column, d)
+	buffers := make([][]uint64, workers)
+	err := parallel(ctx, workers, d, func(w, j int) error {
+		if buffers[w] == nil {
+			buffers[w] = make([]uint64, 2*n)
+		}
+		var err error
+		out[j], err = cut(data, n, j, limit, buffers[w])
+		return err
+	})
+	return out, err
+}
+
+// cut finds the bins of column j.
+func cut(data *Data, n, j, limit int, buf []uint64) (column, error) {
+	var c column
+	if data.Columns != nil && data.Columns[j].Categorical {
+		return cutCategories(data, n, j)
+	}
+	keys := buf[:0]
+	for i := range n {
+		if data.Weights != nil && data.Weights[i] == 0 {
+			continue
+		}
+		v := data.X[i*data.Features+j]
+		if v != v {
+			c.missing = true
+			continue
+		}
+		keys = append(keys, orderKey(v))
+	}
+	sortKeys(keys, buf[n:n+len(keys)])
+	var runs []run
+	for i := 0; i < len(keys); {
+		e := i + 1
+		for e < len(keys) && keys[e] == keys[i] {
+			e++
+		}
+		runs = append(runs, run{keyValue(keys[i]), e - i})
+		i = e
+	}
+	c.fill(runs, limit)
+	return c, nil
+}
+
+// run is a value and how many rows have it.
+type run struct {
+	value float64
+	rows  int
+}
+
+// fill sets edges and bin bounds from the rising values of a column.
+func (c *column) fill(runs []run, limit int) {
+	if len(runs) == 0 {
+		// A column without a value: one bin that no training row is in.
+		c.low, c.high = []float64{0}, []float64{0}
+		return
+	}
+	left := 0
+	for _, r := range runs {
+		left += r.rows
+	}
+	// With more values than bins, a bin closes when it has its share of the
+	// rows still to come, and before a value that fills a bin by itself.
+	have, bins := 0, limit
+	first, last := runs[0].value, runs[0].value
+	for _, r := range runs {
+		if have > 0 && (len(runs) <= limit || bins > 1 && (have*bins >= left || r.rows*bins >= left)) {
+			c.low, c.high = append(c.low, first), append(c.high, last)
+			c.edges = append(c.edges, middle(last, r.value))
+			left -= have
+			bins--
+			have, first = 0, r.value
+		}
+		have += r.rows
+		last = r.value
+	}
+	c.low, c.high = append(c.low, first), append(c.high, last)
+}
+
+// cutCategories gives each code of a categorical column a bin of its own.
+func cutCategories(data *Data, n, j int) (column, error) {
+	c := column{categorical: true}
+	most := 0
+	for i := range n {
+		v := data.X[i*data.Features+j]
+		switch code := category(v); {
+		case code >= 0:
+			most = max(most, code)
+		case v != v:
+			c.missing = c.missing || data.Weights == nil || data.Weights[i] > 0
+		default:
+			return c, &DataError{"X", i, fmt.Sprintf("categorical column %d %.64q: %v, want NaN or a code 0 to %d", j, data.Columns[j].Name, v, MaxCategories-1)}
+		}
+	}
+	for k := 0; k <= most; k++ {
+		c.low, c.high = append(c.low, float64(k)), append(c.high, float64(k))
+	}
+	return c, nil
+}
+
+// category returns the code of a categorical cell, or -1 when it is none.
+func category(v float64) int {
+	if v >= 0 && v < MaxCategories && v == math.Trunc(v) {
+		return int(v)
+	}
+	return -1
+}
+
+// place returns the bin of v.
+func (c *column) place(v float64) int {
+	if c.categorical {
+		if k := category(v); k >= 0 && k < len(c.low) {
+			return k
+		}
+		return len(c.low)
+	}
+	if v != v {
+		return len(c.low)
+	}
+	// Without branches that depend on v: the edge sought is in
+	// edges[lo:lo+n], and n halves.
+	lo, n := 0, len(c.edges)
+	for n > 0 {
+		half := (n + 1) >> 1
+		next := lo + half
+		if v > c.edges[next-1] {
+			lo = next
+		}
+		n -= half
+	}
+	return lo
+}
+
+// newTable bins a table.
+func newTable[B index](ctx context.Context, data *Data, n int, columns []column, workers int) (*table[B], error) {
+	d := data.Features
+	t := &table[B]{n: n, d: d, stride: (d + 7) &^ 7, column: columns}
+	for j := range columns {
+		t.most = max(t.most, columns[j].bins()+1)
+	}
+	if data.Sparse != nil {
+		t.sparse = newSparseBins[B](data.Sparse, columns)
+		return t, nil
+	}
+	t.rows = make([]B, n*t.stride)
+	t.cols = make([]B, n*d)
+	const block = 2048
+	err := parallel(ctx, workers, (n+block-1)/block, func(_, b int) error {
+		lo, hi := b*block, min((b+1)*block, n)
+		for j := range columns {
+			c := &columns[j]
+			col := t.cols[j*n : (j+1)*n]
+			for i := lo; i < hi; i++ {
+				v := B(c.place(data.X[i*d+j]))
+				col[i] = v
+				t.rows[i*t.stride+j] = v
+			}
+		}
+		return nil
+	})
+	return t, err
+}
+
+// orderKey maps a number to an integer of the same order; both zeros get one.
+func orderKey(v float64) uint64 {
+	b := math.Float64bits(v + 0) // -0 + 0 is 0
+	if b>>63 != 0 {
+		return ^b
+	}
+	return b | 1<<63
+}
+
+// keyValue is the inverse of orderKey.
+func keyValue(k uint64) float64 {
+	if k>>63 != 0 {
+		return math.Float64frombits(k &^ (1 << 63))
+	}
+	return math.Float64frombits(^k)
+}
+
+// sortKeys sorts by digits of 11 bits and skips those that all keys share.
+func sortKeys(keys, tmp []uint64) {
+	if len(keys) < 512 {
+		slices.Sort(keys)
+		return
+	}
+	const digit = 11
+	var counts [6][1 << digit]uint32
+	for _, k := range keys {
+		for p := range counts {
+			counts[p][k>>(digit*p)&(1<<digit-1)]++
+		}
+	}
+	src, dst := keys, tmp
+	for p := range counts {
+		c := &counts[p]
+		shift := digit * p
+		if c[src[0]>>shift&(1<<digit-1)] == uint32(len(keys)) {
+			continue
+		}
+		sum := uint32(0)
+		for i, v := range c {
+			c[i] = sum
+			sum += v
+		}
+		for _, k := range src {
+			b := k >> shift & (1<<digit - 1)
+			dst[c[b]] = k
+			c[b]++
+		}
+		src, dst = dst, src
+	}
+	if &src[0] != &keys[0] {
+		copy(keys, src)
+	}
+}

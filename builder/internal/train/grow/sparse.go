@@ -1,0 +1,303 @@
+package grow
+
+import "slices"
+
+// sparseBins holds the bins of a sparse table by row; cells that are absent
+// are in their column's zero bin.
+type sparseBins[B index] struct {
+	start []int
+	index []int32
+	bin   []B
+	zero  []B
+}
+
+// binSparse cuts the columns of a sparse table.
+func binSparse(data *Data, n, limit int) ([]column, error) {
+	s := data.Sparse
+	for _, c := range data.Columns {
+		if c.Categorical {
+			return nil, &DataError{"Columns", -1, "a sparse table has no categorical columns"}
+		}
+	}
+	// The values by column, of rows that count.
+	counts := make([]int, data.Features+1)
+	live := 0
+	each := func(do func(j int32, v float64)) {
+		for i := range n {
+			if data.Weights != nil && data.Weights[i] == 0 {
+				continue
+			}
+			for at := s.Start[i]; at < s.Start[i+1]; at++ {
+				do(s.Index[at], s.Value[at])
+			}
+		}
+	}
+	for i := range n {
+		if data.Weights == nil || data.Weights[i] > 0 {
+			live++
+		}
+	}
+	each(func(j int32, _ float64) { counts[j+1]++ })
+	for j := range data.Features {
+		counts[j+1] += counts[j]
+	}
+	keys := make([]uint64, counts[data.Features])
+	next := slices.Clone(counts)
+	missing := make([]int, data.Features)
+	each(func(j int32, v float64) {
+		if v != v {
+			missing[j]++
+			return
+		}
+		keys[next[j]] = orderKey(v)
+		next[j]++
+	})
+	out := make([]column, data.Features)
+	zero := orderKey(0)
+	var runs []run
+	for j := range out {
+		own := keys[counts[j]:next[j]]
+		slices.Sort(own)
+		runs = runs[:0]
+		absent := live - len(own) - missing[j]
+		add := func(k uint64, rows int) {
+			if m := len(runs); m > 0 && runs[m-1].value == keyValue(k) {
+				runs[m-1].rows += rows
+			} else if rows > 0 {
+				runs = append(runs, run{keyValue(k), rows})
+			}
+		}
+		for _, k := range own {
+			if k >= zero && absent > 0 {
+				add(zero, absent)
+				absent = 0
+			}
+			add(k, 1)
+		}
+		add(zero, absent)
+		out[j].missing = missing[j] > 0
+		out[j].fill(runs, limit)
+	}
+	return out, nil
+}
+
+func newSparseBins[B index](s *Sparse, columns []column) *sparseBins[B] {
+	out := &sparseBins[B]{start: s.Start, index: s.Index, bin: make([]B, len(s.Index)), zero: make([]B, len(columns))}
+	for at, j := range s.Index {
+		out.bin[at] = B(columns[j].place(s.Value[at]))
+	}
+	for j := range columns {
+		out.zero[j] = B(columns[j].place(0))
+	}
+	return out
+}
+
+// cell returns the bin of a row in a column.
+func (s *sparseBins[B]) cell(i uint32, j int32) B {
+	lo, hi := s.start[i], s.start[i+1]
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch k := s.index[mid]; {
+		case k == j:
+			return s.bin[mid]
+		case k < j:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return s.zero[j]
+}
+
+// sparseSides judges the splits of a sparse table by Gini impurity. It looks
+// only at cells that are present: what they leave of a node's sums is in the zero bin.
+type sparseSides[B index] struct {
+	*classSides[B]
+	stamp   []uint32 // the newest node in which a column has cells
+	cells   []int32  // how many
+	node    uint32
+	slot    []int32 // of a candidate, by column
+	entries []uint64
+	offset  []int
+	left    []float64
+	groups  []setGroup
+}
+
+func newSparseSides[B index](g *forester[B]) *sparseSides[B] {
+	d := g.t.d
+	return &sparseSides[B]{
+		classSides: &classSides[B]{g: g, k: g.rows.k, exact: g.rows.weight == nil},
+		stamp:      make([]uint32, d), cells: make([]int32, d), slot: make([]int32, d),
+		left: make([]float64, g.rows.k),
+	}
+}
+
+func (s *sparseSides[B]) start(nd *work) {
+	s.square = 0
+	for _, v := range nd.sums {
+		s.square += v * v
+	}
+	nd.impure = -s.square / nd.weight
+	t := s.g.t.sparse
+	if s.node++; s.node == 0 { // the counter came round
+		clear(s.stamp)
+		s.node = 1
+	}
+	for _, e := range s.g.idx[nd.lo:nd.hi] {
+		i := e >> 32
+		for _, j := range t.index[t.start[i]:t.start[i+1]] {
+			if s.stamp[j] != s.node {
+				s.stamp[j], s.cells[j], s.slot[j] = s.node, 0, -1
+			}
+			s.cells[j]++
+		}
+	}
+}
+
+func (s *sparseSides[B]) try(nd *work, features []int32) bool {
+	// Columns without a cell in the node are constant.
+	t := s.g.t.sparse
+	s.offset = s.offset[:0]
+	total := 0
+	for _, j := range features {
+		if s.stamp[j] == s.node {
+			s.slot[j] = int32(len(s.offset))
+			s.offset = append(s.offset, total)
+			total += int(s.cells[j])
+		}
+	}
+	if total == 0 {
+		return false
+	}
+	s.entries = slices.Grow(s.entries[:0], total)[:total]
+	for at, e := range s.g.idx[nd.lo:nd.hi] {
+		i := e >> 32
+		lo := t.start[i]
+		for p, j := range t.index[lo:t.start[i+1]] {
+			if c := s.slot[j]; c >= 0 && s.stamp[j] == s.node {
+				s.entries[s.offset[c]] = uint64(t.bin[lo+p])<<32 | uint64(at)
+				s.offset[c]++
+			}
+		}
+	}
+	varied := false
+	from := 0
+	for _, j := range features {
+		if s.stamp[j] != s.node {
+			continue
+		}
+		to := s.offset[s.slot[j]]
+		varied = s.one(nd, j, s.entries[from:to]) || varied
+		from = to
+		s.slot[j] = -1
+	}
+	return varied
+}
+
+// one judges a column by its cells in the node: bin<<32 | place.
+func (s *sparseSides[B]) one(nd *work, j int32, cells []uint64) bool {
+	g := s.g
+	slices.Sort(cells)
+	gone := int32(g.t.column[j].bins())
+	zero := int32(g.t.sparse.zero[j])
+	// The sums of each occupied bin, in order.
+	n := 0
+	open := func(bin int32) {
+		if n == len(s.groups) {
+			s.groups = append(s.groups, setGroup{sums: make([]float64, s.k)})
+		}
+		grp := &s.groups[n]
+		n++
+		clear(grp.sums)
+		*grp = setGroup{bin: bin, sums: grp.sums}
+	}
+	rest := setGroup{bin: zero, sums: s.left, weight: nd.weight, count: nd.count}
+	copy(rest.sums, nd.sums)
+	at := -1 // where the zero bin is among the groups
+	for i := 0; i < len(cells); {
+		bin := int32(cells[i] >> 32)
+		if bin >= zero && at < 0 {
+			at = n
+			open(zero)
+		}
+		if n == 0 || s.groups[n-1].bin != bin {
+			open(bin)
+		}
+		grp := &s.groups[n-1]
+		for ; i < len(cells) && int32(cells[i]>>32) == bin; i++ {
+			e := g.idx[nd.lo+int(uint32(cells[i]))]
+			has := float64(e >> 8 & 0xffffff)
+			grp.count++
+			rest.count--
+			if g.rows.weight != nil {
+				has *= g.rows.weight[e>>32]
+			}
+			grp.weight += has
+			grp.sums[e&0xff] += has
+			rest.weight -= has
+			rest.sums[e&0xff] -= has
+		}
+	}
+	if at < 0 {
+		at = n
+		open(zero)
+	}
+	if rest.count > 0 {
+		s.groups[at].add(&rest)
+	}
+	groups := s.groups[:n]
+	if groups[at].count == 0 {
+		groups = slices.Delete(groups, at, at+1)
+		// The deleted group's buffer would be shared or lost.
+		s.groups[n-1] = setGroup{sums: make([]float64, s.k)}
+	}
+	var missing *setGroup
+	if last := len(groups) - 1; groups[last].bin == gone {
+		missing = &groups[last]
+		groups = groups[:last]
+	}
+	if len(groups) == 0 || len(groups) == 1 && missing == nil {
+		return false
+	}
+	if missing != nil {
+		s.judge(nd, j, groups, missing, true)
+	}
+	s.judge(nd, j, groups, missing, false)
+	return true
+}
+
+// judge tries the split after each group.
+func (s *sparseSides[B]) judge(nd *work, j int32, groups []setGroup, missing *setGroup, missingLeft bool) {
+	g := s.g
+	least := float64(g.o.MinSamplesLeaf)
+	left := setGroup{sums: s.left}
+	clear(left.sums)
+	if missingLeft {
+		left.add(missing)
+	}
+	last := len(groups) - 1
+	for i := range groups {
+		left.add(&groups[i])
+		to := int32(g.t.column[j].bins())
+		if i < last {
+			to = groups[i+1].bin
+		} else if missing == nil || missingLeft {
+			break
+		}
+		// The arithmetic of classSides, so that ties fall alike.
+		var squareL, squareR float64
+		for k, l := range left.sums {
+			r := nd.sums[k] - l
+			squareL += l * l
+			squareR += r * r
+		}
+		rest := nd.weight - left.weight
+		if left.count < least || nd.count-left.count < least {
+			continue
+		}
+		if squareL*rest+squareR*left.weight > g.split.score*left.weight*rest {
+			score := squareL/left.weight + squareR/rest
+			g.split = choice{j, groups[i].bin, to, missingLeft, missing != nil, score, nil}
+		}
+	}
+}

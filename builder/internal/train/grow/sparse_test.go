@@ -1,0 +1,139 @@
+package grow_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"cloister/builder/internal/train/grow"
+)
+
+// texts is a table like TF-IDF: few cells of d, some telling of the class, and
+// with odd, also negative and missing ones. It returns the dense table too.
+func texts(seed uint64, n, d, classes int, odd bool) (sparse, dense grow.Data) {
+	r := rand.New(rand.NewPCG(seed, 4))
+	sparse = grow.Data{Features: d, Classes: classes, Sparse: &grow.Sparse{Start: []int{0}}}
+	dense = grow.Data{Features: d, Classes: classes, X: make([]float64, n*d)}
+	for i := range n {
+		c := r.IntN(classes)
+		sparse.Class = append(sparse.Class, c)
+		for j := range d {
+			p := 8.0 / float64(d)
+			if j%classes == c && j < 8*classes {
+				p += 0.2
+			}
+			if r.Float64() >= p {
+				continue
+			}
+			v := math.Round(r.Float64()*20+1) / 20
+			if odd {
+				switch r.IntN(6) {
+				case 0:
+					v = -v
+				case 1:
+					v = math.NaN()
+				case 2:
+					v = 0
+				}
+			}
+			sparse.Sparse.Index = append(sparse.Sparse.Index, int32(j))
+			sparse.Sparse.Value = append(sparse.Sparse.Value, v)
+			dense.X[i*d+j] = v
+		}
+		sparse.Sparse.Start = append(sparse.Sparse.Start, len(sparse.Sparse.Index))
+	}
+	dense.Class = sparse.Class
+	return sparse, dense
+}
+
+func TestSparse_equalsDense(t *testing.T) {
+	for _, odd := range []bool{false, true} {
+		sparse, dense := texts(1, 600, 40, 3, odd)
+		for _, weighted := range []bool{false, true} {
+			if weighted {
+				w := make([]float64, 600)
+				for i := range w {
+					w[i] = float64(i % 4)
+				}
+				sparse.Weights, dense.Weights = w, w
+			}
+			for name, o := range map[string]grow.ForestOptions{
+				"default":    {Trees: 10},
+				"all":        {Trees: 2, MaxFeatures: 40, Sampling: grow.Whole},
+				"leaves":     {Trees: 5, MinSamplesLeaf: 4, MaxFeatures: 10},
+				"best first": {Trees: 5, MaxLeaves: 20},
+				"few bins":   {Trees: 5, Bins: 5},
+			} {
+				o.OutOfBag = o.Sampling != grow.Whole
+				a, ra := forest(t, dense, o)
+				b, rb := forest(t, sparse, o)
+				if diff := sameSource(&a, &b); diff != "" {
+					t.Errorf("odd %v, weighted %v, %s: %s differs", odd, weighted, name, diff)
+				}
+				if !same(ra.OutOfBag, rb.OutOfBag) {
+					t.Errorf("odd %v, weighted %v, %s: out-of-bag differs", odd, weighted, name)
+				}
+			}
+		}
+		a, ra := isolation(t, dense, grow.IsolationOptions{Trees: 20})
+		b, rb := isolation(t, sparse, grow.IsolationOptions{Trees: 20})
+		if diff := sameSource(&a, &b); diff != "" || !same(ra.Quantiles, rb.Quantiles) {
+			t.Errorf("odd %v: isolation: %s differs", odd, diff)
+		}
+	}
+}
+
+func TestSparse_learnsAndIsSound(t *testing.T) {
+	sparse, dense := texts(2, 1500, 900, 4, false)
+	var first []float64
+	for _, workers := range []int{1, 2, 4} {
+		s, r := forest(t, sparse, grow.ForestOptions{Trees: 40, OutOfBag: true, Workers: workers, Seed: 5})
+		checkSource(t, &s, dense.X, nil)
+		if r.OutOfBagScore < 0.6 {
+			t.Errorf("out-of-bag score %v", r.OutOfBagScore)
+		}
+		p := probabilities(&s, dense.X)
+		if first == nil {
+			first = p
+		}
+		if !same(first, p) {
+			t.Errorf("%d workers: another forest", workers)
+		}
+	}
+}
+
+func TestSparse_refuses(t *testing.T) {
+	ok := func() grow.Data {
+		return grow.Data{Features: 3, Class: []int{0, 1}, Sparse: &grow.Sparse{Start: []int{0, 2, 3}, Index: []int32{0, 2, 1}, Value: []float64{1, 2, 3}}}
+	}
+	if _, _, err := grow.Forest(context.Background(), ok(), grow.ForestOptions{Trees: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(d *grow.Data){
+		"column too large":   func(d *grow.Data) { d.Sparse.Index[1] = 3 },
+		"column negative":    func(d *grow.Data) { d.Sparse.Index[0] = -1 },
+		"columns unsorted":   func(d *grow.Data) { d.Sparse.Index[0], d.Sparse.Index[1] = 2, 0 },
+		"column twice":       func(d *grow.Data) { d.Sparse.Index[1] = 0 },
+		"start decreases":    func(d *grow.Data) { d.Sparse.Start = []int{0, 4, 3} },
+		"start too short":    func(d *grow.Data) { d.Sparse.Start = []int{0, 2} },
+		"start not 0":        func(d *grow.Data) { d.Sparse.Start[0] = 1 },
+		"values missing":     func(d *grow.Data) { d.Sparse.Value = d.Sparse.Value[:2] },
+		"cells without rows": func(d *grow.Data) { d.Sparse.Start = nil; d.Class = nil },
+		"dense too":          func(d *grow.Data) { d.X = make([]float64, 6) },
+		"regression":         func(d *grow.Data) { d.Class = nil; d.Target = []float64{1, 2} },
+		"categorical":        func(d *grow.Data) { d.Columns = []grow.Column{{}, {Categorical: true}, {}} },
+	} {
+		d := ok()
+		change(&d)
+		var data *grow.DataError
+		if _, _, err := grow.Forest(context.Background(), d, grow.ForestOptions{}); !errors.As(err, &data) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var data *grow.DataError
+	if _, _, err := grow.Boost(context.Background(), ok(), grow.BoostOptions{}); !errors.As(err, &data) {
+		t.Errorf("boosting: %v", err)
+	}
+}
