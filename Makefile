@@ -98,8 +98,8 @@ test-e2e: build ## the sealed page, the renderer and the harness in Chromium
 bench: ## benchmarks, short
 	go test -run '^$$' -bench . -benchtime 200ms ./...
 
-peers: ## measure against other tools, into build/peers.json
-	go run ./builder/internal/peers
+peers: ## measure against scikit-learn, XGBoost and others (PEERS_SCALE=full: hours), into build/peers.json
+	@go run ./builder/internal/peers
 
 fuzz: ## every fuzz target for FUZZ executions
 	@targets=$$(grep -rnH --exclude-dir=build --include='*_test.go' -oE '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|^(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort -u)

@@ -162,14 +162,18 @@ func eachRow(b *job.Batch, do func(i int, rej *job.Reject) error) error {
 
 // verdictLine is one line of output.
 type verdictLine struct {
-	File        string             `json:"file,omitempty"`
-	Row         int64              `json:"row"`
-	Error       string             `json:"error,omitempty"`
-	Class       string             `json:"class,omitempty"`
-	Probability *float64           `json:"probability,omitempty"`
-	Severity    string             `json:"severity,omitempty"`
-	Abstained   *bool              `json:"abstained,omitempty"`
-	Anomaly     *float64           `json:"anomaly,omitempty"`
+	File        string   `json:"file,omitempty"`
+	Row         int64    `json:"row"`
+	Error       string   `json:"error,omitempty"`
+	Class       string   `json:"class,omitempty"`
+	Probability *float64 `json:"probability,omitempty"`
+	Severity    string   `json:"severity,omitempty"`
+	Abstained   *bool    `json:"abstained,omitempty"`
+	Anomaly     *float64 `json:"anomaly,omitempty"`
+	// AttackScore is 1 - P(benign), Flagged whether it reaches the bundle's
+	// alert threshold.
+	AttackScore *float64           `json:"attack_score,omitempty"`
+	Flagged     *bool              `json:"flagged,omitempty"`
 	Attack      *[]job.Technique   `json:"attack,omitempty"`
 	Base        *float64           `json:"base,omitempty"`
 	SHAP        map[string]float64 `json:"shap,omitempty"`
@@ -181,7 +185,9 @@ func newVerdict(b *job.Batch, i int, info job.Bundle) verdictLine {
 	if attack == nil {
 		attack = []job.Technique{}
 	}
+	flagged := b.Attack[i] >= info.Threshold
 	return verdictLine{
+		AttackScore: &b.Attack[i], Flagged: &flagged,
 		Row: b.Row[i], Class: class.Name, Probability: &b.Probability[i], Severity: class.Severity,
 		Abstained: &b.Abstained[i], Anomaly: &b.Anomaly[i], Attack: &attack,
 	}
@@ -220,7 +226,7 @@ func newCSVVerdicts(w io.Writer) *csvVerdicts { return &csvVerdicts{w: csv.NewWr
 func (w *csvVerdicts) write(v verdictLine) error {
 	if !w.begun {
 		w.begun = true
-		if err := w.w.Write([]string{"file", "row", "class", "probability", "severity", "abstained", "anomaly", "attack", "error"}); err != nil {
+		if err := w.w.Write([]string{"file", "row", "class", "probability", "severity", "abstained", "anomaly", "attack_score", "flagged", "attack", "error"}); err != nil {
 			return err
 		}
 	}
@@ -231,14 +237,14 @@ func (w *csvVerdicts) write(v verdictLine) error {
 		return strconv.FormatFloat(*p, 'g', -1, 64)
 	}
 	var ids []string
-	abstained := ""
+	abstained, flagged := "", ""
 	if v.Attack != nil {
 		for _, t := range *v.Attack {
 			ids = append(ids, t.ID)
 		}
-		abstained = strconv.FormatBool(*v.Abstained)
+		abstained, flagged = strconv.FormatBool(*v.Abstained), strconv.FormatBool(*v.Flagged)
 	}
-	return w.w.Write([]string{v.File, strconv.FormatInt(v.Row, 10), v.Class, number(v.Probability), v.Severity, abstained, number(v.Anomaly), strings.Join(ids, " "), v.Error})
+	return w.w.Write([]string{v.File, strconv.FormatInt(v.Row, 10), v.Class, number(v.Probability), v.Severity, abstained, number(v.Anomaly), number(v.AttackScore), flagged, strings.Join(ids, " "), v.Error})
 }
 
 func (w *csvVerdicts) flush() error {

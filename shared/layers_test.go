@@ -40,8 +40,9 @@ var layers = map[string]string{
 	"site":                   "shared/attack shared/job",
 	"wasm/internal/chromium": "",
 	"wasm/internal/dom":      "",
-	"wasm/internal/jsio":     "shared/job site",
-	"wasm/page":              "site wasm/internal/dom wasm/internal/jsio",
+	"wasm/internal/jsio":     "shared/job",
+	"wasm/internal/window":   "shared/job site wasm/internal/jsio",
+	"wasm/page":              "site wasm/internal/dom wasm/internal/window",
 	"wasm/worker":            "shared/job shared/score wasm/internal/jsio",
 
 	"builder":                         "builder/internal/prep builder/internal/publish builder/internal/serve builder/internal/train builder/internal/tune shared/bundle shared/job shared/score",

@@ -275,7 +275,7 @@ func newPage(t *testing.T, scorers ...*script) *page {
 	t.Helper()
 	p := coldPage(t, scorers...)
 	p.app.Start()
-	p.wait("Drop a capture here")
+	p.wait("Drop a flow file here")
 	return p
 }
 

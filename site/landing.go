@@ -27,6 +27,8 @@ func (c *Landing) zoneClass() string {
 
 func (c *Landing) zoneTitle() string {
 	switch {
+	case c.App.early != nil:
+		return "Loading the bundle, then scoring " + short(c.App.early.Name(), 60) + "…"
 	case c.App.loading, c.App.phase == starting:
 		return "Loading the bundle and replaying its test vectors…"
 	case c.App.phase == broken:
@@ -34,7 +36,7 @@ func (c *Landing) zoneTitle() string {
 	case c.App.dropping:
 		return "Let go to score it here"
 	}
-	return "Drop a capture here"
+	return "Drop a flow file here"
 }
 
 func (c *Landing) pickClass() string {

@@ -241,7 +241,7 @@ func TestRun_inputFailureSaysWhatToDo(t *testing.T) {
 	p := newPage(t, &script{fail: job.Failf("input", "Export it as CSV.", "not a flow file")})
 	p.host.files = []job.File{newFile("x.pdf", 10)}
 	p.fire(byID("choose"), "change", nil)
-	p.wait("The file could not be read while scoring x.pdf", "Not a flow file.", "Export it as CSV.", "Drop a capture here")
+	p.wait("The file could not be read while scoring x.pdf", "Not a flow file.", "Export it as CSV.", "Drop a flow file here")
 }
 
 func TestRoot_acceptsDroppedFiles(t *testing.T) {
@@ -257,6 +257,16 @@ func TestRoot_acceptsDroppedFiles(t *testing.T) {
 		t.Error("drop is left to the browser")
 	}
 	p.wait("100 rows scored", "a.csv", "Only the first of 2 files was opened.")
+}
+
+// A file dropped while the bundle is still loading is opened afterwards.
+func TestRoot_keepsAFileThatCameEarly(t *testing.T) {
+	p := coldPage(t, &script{rows: 100})
+	p.host.files = []job.File{newFile("a.csv", 10)}
+	p.fire(byID("top"), "drop", nil)
+	p.wait("Loading the bundle, then scoring a.csv")
+	p.app.Start()
+	p.wait("100 rows scored", "a.csv")
 }
 
 func TestBundle_canBeReplaced(t *testing.T) {

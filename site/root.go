@@ -53,11 +53,15 @@ func (a *App) chosen(e vugu.DOMEvent) {
 		a.openBundle(files[0])
 		return
 	}
-	if a.phase == scoring || a.phase == starting {
-		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "%s", map[phase]string{scoring: "another file is being scored", starting: "the scorer is still starting"}[a.phase]))
+	switch a.phase {
+	case scoring:
+		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "another file is being scored"))
 		return
+	case starting:
+		a.early = files[0]
+	default:
+		a.open(files[0], false)
 	}
-	a.open(files[0], false)
 	if len(files) > 1 {
 		a.notice = "Only the first of " + count(int64(len(files))) + " files was opened."
 	}

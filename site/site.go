@@ -60,6 +60,7 @@ type App struct {
 
 	dropping    bool // a file is being dragged over the page
 	exporting   bool
+	early       job.File // dropped before the scorer was ready: opened as soon as it is
 	theme       string
 	notice      string // the last thing done, for people who do not see it
 	attempts    []Attempt
@@ -174,6 +175,8 @@ func (a *App) load(name string, data []byte) {
 	b, err := client.Load(data)
 	a.update(func() {
 		a.loading = false
+		early := a.early
+		a.early = nil
 		if err != nil {
 			stop()
 			if a.client == nil {
@@ -189,6 +192,9 @@ func (a *App) load(name string, data []byte) {
 		a.bundle, a.bundleFile, a.bundleData, a.threshold = b, name, data, b.Threshold
 		a.phase = ready
 		a.clear()
+		if early != nil {
+			a.open(early, false)
+		}
 	})
 }
 
@@ -416,9 +422,11 @@ func (a *App) work() {
 		return
 	}
 	// most lists are made in a step or two: no flicker for those
-	if a.view.step() || a.view.step() {
-		a.listed()
-		return
+	for range 2 {
+		if a.view.step() {
+			a.listed()
+			return
+		}
 	}
 	a.working = true
 	go func() {

@@ -242,7 +242,7 @@ func TestJourney_badInput(t *testing.T) {
 	}
 	for _, tt := range tests {
 		v.drop(t, tt.name, []byte(tt.content))
-		v.waitFor(t, tt.name, `document.querySelector('.note-error')?.innerText.includes(`+quoted(tt.text)+`)`)
+		v.waitFor(t, tt.name, `document.querySelector('.note-error')?.innerText.toLowerCase().includes(`+quoted(strings.ToLower(tt.text))+`)`)
 	}
 	v.shot(t, "refused")
 
@@ -261,7 +261,7 @@ func TestJourney_badInput(t *testing.T) {
 	good[len(good)/2] ^= 1
 	for name, content := range map[string][]byte{"broken.bundle": good, "wrong.bundle": sample} {
 		v.drop(t, name, content)
-		v.waitFor(t, name, `document.querySelector('.note-error')?.innerText.includes('bundle refused')`)
+		v.waitFor(t, name, `document.querySelector('.note-error')?.innerText.toLowerCase().includes('bundle refused')`)
 		if rows := v.text(t, ".tile dd"); rows == "0" || strings.HasPrefix(rows, "(no") {
 			t.Errorf("after %s the verdicts are gone: %q", name, rows)
 		}

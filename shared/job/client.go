@@ -21,11 +21,10 @@ type Client struct {
 
 // call is one open request. Answers are delivered in order.
 type call struct {
-	answer   func(envelope) // called for each message that is not final
-	done     chan struct{}
-	final    envelope
-	err      error
-	finished bool
+	answer func(envelope) // called for each message that is not final
+	done   chan struct{}
+	final  envelope
+	err    error
 }
 
 // NewClient returns a Client over p.

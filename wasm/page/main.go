@@ -7,7 +7,7 @@ package main
 import (
 	"cloister/site"
 	"cloister/wasm/internal/dom"
-	"cloister/wasm/internal/jsio"
+	"cloister/wasm/internal/window"
 
 	"github.com/vugu/vugu"
 )
@@ -21,7 +21,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	app := site.New(jsio.NewHost(), renderer.EventEnv())
+	app := site.New(window.New(), renderer.EventEnv())
 	app.Start()
 	if err := renderer.Run(env, &site.Root{App: app}); err != nil {
 		panic(err)

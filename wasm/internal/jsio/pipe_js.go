@@ -43,16 +43,16 @@ func Self() job.Pipe {
 	return p
 }
 
-// start starts a worker with a compiled program and returns the page's end;
+// Start starts a worker with a compiled program and returns the page's end;
 // stop ends the worker, which gives its memory back.
-func start(url string, module js.Value) (p *pipe, stop func(), err error) {
+func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 	defer func() {
 		if e, ok := recover().(js.Error); ok {
 			err = errors.New(e.Error())
 		}
 	}()
 	w := js.Global().Get("Worker").New(url)
-	p = &pipe{mailbox: newMailbox(), port: w, open: func(v js.Value) job.File { return newHandle(v) }}
+	p := &pipe{mailbox: newMailbox(), port: w, open: NewFile}
 	on := func(event string, f func(e js.Value)) {
 		w.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
 			f(args[0])
@@ -160,8 +160,19 @@ type handle struct {
 	size  int64
 }
 
-func newHandle(v js.Value) *handle {
+// NewFile returns a File of the page as a handle that a message can carry to a
+// worker; the page itself cannot read it through ReadAt.
+func NewFile(v js.Value) job.File {
 	return &handle{v, v.Get("name").String(), int64(v.Get("size").Float())}
+}
+
+// FileValue returns the File behind what [NewFile] returned.
+func FileValue(f job.File) (js.Value, bool) {
+	h, ok := f.(*handle)
+	if !ok {
+		return js.Undefined(), false
+	}
+	return h.value, true
 }
 
 func (h *handle) Name() string { return h.name }

@@ -91,3 +91,21 @@ func BenchmarkIsolation(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkForest_extra(b *testing.B) {
+	d := flows(50_000)
+	for b.Loop() {
+		if _, _, err := grow.Forest(context.Background(), d, grow.ForestOptions{Trees: 10, Workers: 1, ExtraTrees: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkForest_sparse(b *testing.B) {
+	d, _ := texts(1, 5000, 1000, 5, false)
+	for b.Loop() {
+		if _, _, err := grow.Forest(context.Background(), d, grow.ForestOptions{Trees: 10, Workers: 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -143,8 +143,8 @@ func (o *BoostOptions) normal(k, d int) error {
 // Splits are found on integers: each derivative is rounded to 1/256 of a
 // mean row weight (of the root mean square, for targets), up or down at random
 // with the chances that keep its mean, so that sums do not depend on their
-// order and rows that are already right cost nothing; that adds at most 1/256 to
-// the variance of a sum of log-loss derivatives. Leaf values are sums of the
+// order and rows that are already right cost nothing; a row's
+// rounding has at most |g|/256 of variance, where log loss has about |g| of its own. Leaf values are sums of the
 // derivatives themselves.
 //
 // Weights whose largest is beyond 2^±20 are scaled by a power of 2, and then

@@ -352,8 +352,8 @@ func (s *classSides[B]) prepare(i int, j int32, rows []uint64) {
 	}
 }
 
-// fillCounts adds the rows to the candidates' histograms in one pass, because
-// fetching the row costs more than the additions.
+// fillCounts adds the rows to the candidates' histograms in one pass over
+// the rows.
 func (s *classSides[B]) fillCounts(rows []uint64, features []int32) {
 	t := s.g.t
 	var f [6]int32

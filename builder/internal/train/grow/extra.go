@@ -56,7 +56,7 @@ func (c *choice) goesLeft(b, gone int32) bool {
 }
 
 // random judges drawn splits of up to 6 features. The rows are fetched once
-// for all of them, because that costs more than what is done with them.
+// for all of them.
 func (s *classSides[B]) random(nd *work, features []int32) bool {
 	g := s.g
 	t := g.t

@@ -21,7 +21,7 @@ const (
 	// their weights, which do not count again in the tree.
 	Bootstrap
 	// BootstrapEqual draws all rows alike, and weights count in the tree, as
-	// scikit-learn did before 1.9.
+	// in older releases of scikit-learn.
 	BootstrapEqual
 	// Whole takes every row once.
 	Whole

@@ -150,9 +150,9 @@ func (t *task) advance(ctx context.Context, data *Data, trees []tree.SourceTree)
 	})
 }
 
-// gradientLevels is the number of steps of a derivative of 1. From 64 to 4,096
-// the log loss on three tables moved less than between seeds; fewer steps leave
-// more rows out.
+// gradientLevels is the number of steps of a derivative of 1. With 64 to
+// 4,096 the test log loss on NF-v3, NSL-KDD and a generated table differed by at
+// most 0.002, one seed each; fewer steps leave more rows out.
 const gradientLevels = 256.0
 
 // block is the number of rows of a parallel step; sums of floats are taken by

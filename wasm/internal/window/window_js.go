@@ -1,4 +1,8 @@
-package jsio
+// Package window is what surrounds the page: the browser's window and what the
+// shell left in it. It hides their JavaScript from package site.
+//
+//	app := site.New(window.New(), renderer.EventEnv())
+package window
 
 import (
 	"errors"
@@ -7,9 +11,12 @@ import (
 
 	"cloister/shared/job"
 	"cloister/site"
+	"cloister/wasm/internal/jsio"
 
 	"github.com/vugu/vugu"
 )
+
+var uint8Array = js.Global().Get("Uint8Array")
 
 // host is the window.
 type host struct {
@@ -19,14 +26,14 @@ type host struct {
 
 var _ site.Host = (*host)(nil)
 
-// NewHost returns the window as the page's surroundings. It expects of the
+// New returns the window as the page's surroundings. It expects of the
 // shell a global object
 //
 //	cloister = {workerModule, workerURL, bundle, bundleName, sample, sampleInfo,
 //	            seal: {sealed, bytesOut, attempts, notes, prove()}}
 //
 // and an event "cloister-seal" when the seal has news.
-func NewHost() site.Host {
+func New() site.Host {
 	g := js.Global()
 	// A browser opens a file that is dropped where nobody prevents it. The
 	// components do, but an event that meets the lock is handled too late.
@@ -77,7 +84,7 @@ func (h *host) Connect() (job.Pipe, func(), error) {
 	if !module.Truthy() {
 		return nil, nil, job.Failf("internal", "Reload the page. If that does not help, the site is incomplete.", "the page came without its scorer")
 	}
-	p, stop, err := start(text(get(h.shell, "workerURL")), module)
+	p, stop, err := jsio.Start(text(get(h.shell, "workerURL")), module)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,7 +106,7 @@ func (h *host) Sample() (job.File, string) {
 	if !f.Truthy() {
 		return nil, ""
 	}
-	return newHandle(f), text(get(h.shell, "sampleInfo"))
+	return jsio.NewFile(f), text(get(h.shell, "sampleInfo"))
 }
 
 func (h *host) Files(e vugu.DOMEvent) []job.File {
@@ -110,7 +117,7 @@ func (h *host) Files(e vugu.DOMEvent) []job.File {
 		list = get(input, "files")
 	}
 	var out []job.File
-	each(list, func(f js.Value) { out = append(out, newHandle(f)) })
+	each(list, func(f js.Value) { out = append(out, jsio.NewFile(f)) })
 	if get(input, "files").Truthy() {
 		input.Set("value", "") // so that the same file can be chosen again
 	}
@@ -118,15 +125,15 @@ func (h *host) Files(e vugu.DOMEvent) []job.File {
 }
 
 func (h *host) Read(f job.File, done func([]byte, error)) {
-	file, ok := f.(*handle)
+	file, ok := jsio.FileValue(f)
 	if !ok {
 		go done(nil, errors.New("not a file of the window"))
 		return
 	}
 	go func() {
-		buffer, err := await(file.value.Call("arrayBuffer"))
+		buffer, err := await(file.Call("arrayBuffer"))
 		if err != nil {
-			done(nil, job.Failf("input", "Choose the file again; it may have been changed or moved since.", "%.64q cannot be read: %v", file.name, err))
+			done(nil, job.Failf("input", "Choose the file again; it may have been changed or moved since.", "%.64q cannot be read: %v", f.Name(), err))
 			return
 		}
 		view := uint8Array.New(buffer)
