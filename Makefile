@@ -70,6 +70,7 @@ test: setup build check test-go test-wasm test-e2e ## everything that has to pas
 check: ## formatting, vet, staticcheck for both targets, generated code current
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)
 	[ -z "$$bad" ] || { echo "gofmt: $$bad" >&2; exit 1; }
+	go mod tidy -diff
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./shared/... ./site/... ./wasm/...
 	static=$$(go tool -n staticcheck)
