@@ -114,7 +114,7 @@ func eval[T any](t testing.TB, ctx context.Context, body string) T {
 // until waits for an expression in the frame to be true.
 func until(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(45 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if eval[bool](t, ctx, "return !!("+expression+")") {
 			return
 		}

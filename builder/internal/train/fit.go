@@ -17,9 +17,12 @@ import (
 
 // Options are the settings of one training run.
 type Options struct {
-	Seed    uint64
-	Shares  prep.Shares // zero value: 70/15/15
-	Workers int         // goroutines; 0 means one a core; no influence on the result
+	Seed uint64
+	// ForestSeed is that of the candidates; 0 derives it from Seed. It shows
+	// how much of a figure is chance.
+	ForestSeed uint64
+	Shares     prep.Shares // zero value: 70/15/15
+	Workers    int         // goroutines; 0 means one a core; no influence on the result
 	// Progress is called between stages and trees with what is being done and
 	// the share of the whole run that is done, in [0,1]; nil to ignore.
 	Progress func(stage string, done float64)
@@ -103,6 +106,9 @@ func derive(seed, stream uint64) uint64 { return seed*6364136223846793005 + stre
 func Fit(ctx context.Context, t *Table, r Recipe, o Options) (*Result, error) {
 	if o.Shares == (prep.Shares{}) {
 		o.Shares = prep.Shares{0.70, 0.15, 0.15}
+	}
+	if o.ForestSeed == 0 {
+		o.ForestSeed = derive(o.Seed, streamForest)
 	}
 	f := &fit{ctx: ctx, t: t, o: o, d: t.Pipeline.Len(), k: len(t.Classes), steps: len(r.Candidates) + 3}
 	res := &Result{Recipe: r, Seed: o.Seed, Shares: o.Shares, Table: t}
@@ -220,7 +226,7 @@ func (f *fit) choose(res *Result) error {
 	best := 0.0
 	for _, c := range res.Recipe.Candidates {
 		o := c.Options
-		o.Seed, o.ClassWeights = derive(f.o.Seed, streamForest), f.weights(c.WeightPower)
+		o.Seed, o.ClassWeights = f.o.ForestSeed, f.weights(c.WeightPower)
 		m, err := f.forest(f.t.X, f.d, o, f.stage("forest: "+c.Name))
 		if err != nil {
 			return err
