@@ -259,6 +259,20 @@ func TestRoot_acceptsDroppedFiles(t *testing.T) {
 	p.wait("100 rows scored", "a.csv", "Only the first of 2 files was opened.")
 }
 
+// A file without verdicts leaves those on show.
+func TestRun_inputFailureKeepsTheRunBefore(t *testing.T) {
+	s := &script{rows: 100}
+	p := newPage(t, s)
+	p.host.files = []job.File{newFile("a.csv", 10)}
+	p.fire(byID("top"), "drop", nil)
+	p.wait("100 rows scored", "a.csv")
+	s.fail = job.Failf("input", "Export it as CSV.", "not a flow file")
+	s.rows = 0
+	p.host.files = []job.File{newFile("x.pdf", 10)}
+	p.fire(byID("top"), "drop", nil)
+	p.wait("The file could not be read while scoring x.pdf", "100 rows scored", "a.csv")
+}
+
 // A file dropped while the bundle is still loading is opened afterwards.
 func TestRoot_keepsAFileThatCameEarly(t *testing.T) {
 	p := coldPage(t, &script{rows: 100})

@@ -256,11 +256,13 @@ func (a *App) fail(doing string, err error) {
 // scored reports whether there are verdicts or a finished run to show.
 func (a *App) scored() bool { return a.phase == scoring || a.phase == finished }
 
-// open scores a file; the verdicts of the run before are forgotten.
+// open scores a file; the verdicts of the run before are forgotten once it has
+// some of its own.
 func (a *App) open(f job.File, sample bool) {
 	if a.phase != ready && a.phase != finished {
 		return
 	}
+	before := a.keep()
 	a.clear()
 	a.fault, a.panel, a.notice = nil, noPanel, ""
 	a.phase = scoring
@@ -268,11 +270,24 @@ func (a *App) open(f job.File, sample bool) {
 	a.run.progress.Total = f.Size()
 	a.host.ScrollTo("top", 0)
 	a.host.Focus("run-title")
-	go a.score(a.client, f)
+	go a.score(a.client, f, before)
 }
 
-// score runs on a goroutine of its own.
-func (a *App) score(client *job.Client, f job.File) {
+// keep returns a function that brings back the verdicts on show, for a file
+// that turns out to have none.
+func (a *App) keep() (restore func()) {
+	phase, run, summary := a.phase, a.run, a.summary
+	store, view, histogram := a.store, a.view, a.histogram
+	tops, topsKey, nFlagged, table, drawer := a.tops, a.topsKey, a.nFlagged, a.table, a.drawer
+	return func() {
+		a.phase, a.run, a.summary = phase, run, summary
+		a.store, a.view, a.histogram = store, view, histogram
+		a.tops, a.topsKey, a.nFlagged, a.table, a.drawer = tops, topsKey, nFlagged, table, drawer
+	}
+}
+
+// score runs on a goroutine of its own. before brings back what was on show.
+func (a *App) score(client *job.Client, f job.File, before func()) {
 	var bad error
 	sum, err := client.Score(f, job.Options{},
 		func(r job.Run) {
@@ -305,9 +320,10 @@ func (a *App) score(client *job.Client, f job.File) {
 				go a.restart()
 			}
 			if a.store.rows() == 0 { // nothing to show but the reason
-				a.phase = ready
-				a.clear()
-				a.host.Focus("choose")
+				before()
+				if a.phase == ready {
+					a.host.Focus("choose")
+				}
 				return
 			}
 		} else {

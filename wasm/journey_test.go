@@ -256,6 +256,13 @@ func TestJourney_badInput(t *testing.T) {
 	}
 	v.shot(t, "dropped")
 
+	// so does a file without verdicts
+	v.drop(t, "prose.txt", []byte("Dear sir,\n"))
+	v.waitFor(t, "prose.txt", `document.querySelector('.note-error')?.innerText.toLowerCase().includes('no reader recognises this file')`)
+	if rows := v.text(t, ".tile dd"); rows == "0" || strings.HasPrefix(rows, "(no") {
+		t.Errorf("after prose.txt the verdicts are gone: %q", rows)
+	}
+
 	// a damaged bundle, or a file that is none, leaves what is loaded
 	good := readFile(t, "../models/flows/1.bundle")
 	good[len(good)/2] ^= 1

@@ -48,6 +48,11 @@ func explainer(t testing.TB, s tree.Source) (*explain.Explainer, *tree.Ensemble)
 
 func compare(t *testing.T, what string, got, want []float64) {
 	t.Helper()
+	compareTo(t, what, got, want, tolerance)
+}
+
+func compareTo(t *testing.T, what string, got, want []float64, tolerance float64) {
+	t.Helper()
 	largest := 1.0
 	for _, v := range want {
 		largest = max(largest, math.Abs(v))

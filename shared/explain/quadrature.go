@@ -36,8 +36,9 @@ type walker struct {
 	rest  *array    // 1-t
 }
 
-func newWalker(phi []float64, bins []uint16, v *view) *walker {
-	w := &walker{nodes: v.nodes, bins: bins, phi: phi, share: make([]float64, len(phi)), hot: make([]bool, len(phi))}
+// newWalker returns a walker for d features that has no row yet.
+func newWalker(d int, nodes []node) *walker {
+	w := &walker{nodes: nodes, share: make([]float64, d), hot: make([]bool, d)}
 	for j := range w.share {
 		w.share[j], w.hot[j] = 1, true
 	}

@@ -14,6 +14,7 @@ type view struct {
 }
 
 type part struct {
+	tree int
 	root int32
 	rule []round
 }
@@ -53,7 +54,7 @@ func viewOf(e *tree.Ensemble, class int) view {
 			if rules[rounds] == nil {
 				rules[rounds] = gaussLegendre(rounds)
 			}
-			v.parts = append(v.parts, part{int32(at), rules[rounds]})
+			v.parts = append(v.parts, part{t, int32(at), rules[rounds]})
 			v.points = max(v.points, points*rounds)
 		}
 	}

@@ -64,7 +64,8 @@ const minRowsForStop = 1000
 const maxExamples = 20
 
 // Score implements [job.Scorer]. A file that cannot be opened is a
-// [*job.Failure] of kind "input"; one that breaks later ends the run with
+// [*job.Failure] of kind "input", and Explain still answers for the file
+// before; one that breaks later ends the run with
 // Summary.Stopped and keeps what was scored.
 func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.Batch) bool) (job.Summary, error) {
 	if s.b == nil {
@@ -77,7 +78,6 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 	if err != nil {
 		return job.Summary{}, inputFailure(err)
 	}
-	s.src, s.rows, s.offset = src, nil, nil
 	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size()}
 	r.sum = job.Summary{Format: src.Format(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
 	needed := s.b.pipeline.Fields()
@@ -87,7 +87,13 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 	if err := r.start(); err != nil {
 		return job.Summary{}, err
 	}
-	return r.loop()
+	before := *s
+	s.src, s.rows, s.offset = src, nil, nil
+	sum, err := r.loop()
+	if err != nil { // no rows: those of the file before can still be explained
+		*s = before
+	}
+	return sum, err
 }
 
 // inputFailure turns an error of ingest into words with advice.

@@ -167,6 +167,18 @@ func TestScore_refusesWithAdvice(t *testing.T) {
 			}
 		})
 	}
+	// what was scored before can still be explained
+	if _, err := s.Score(text(head+good), job.Options{}, func(job.Progress, *job.Batch) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		if _, err := s.Score(text(tt.in), job.Options{}, nil); err == nil {
+			t.Errorf("%s: scored", tt.name)
+		}
+		if rec, err := s.Explain(1); err != nil || rec.Row != 1 {
+			t.Errorf("after %s: %v", tt.name, err)
+		}
+	}
 	if _, err := score.New().Score(text(head+good), job.Options{}, nil); err == nil || !strings.Contains(err.Error(), "no bundle is loaded") {
 		t.Errorf("without a bundle: %v", err)
 	}

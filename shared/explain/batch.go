@@ -1,0 +1,200 @@
+package explain
+
+import (
+	"fmt"
+	"sync"
+
+	"cloister/shared/model"
+	"cloister/shared/model/tree"
+)
+
+const (
+	// walkRows rows walk a tree together, while it is in the cache.
+	walkRows = 64
+	// tableRows rows meet a table together; fewer if their bins and sums
+	// would take more than blockBytes.
+	tableRows  = 2048
+	blockBytes = 1 << 20
+	// tableBytes bounds the tables of all classes together, each having its
+	// share. A tree of depth 6 whose splits are all on different features
+	// takes 115 kB.
+	tableBytes = 96 << 20
+)
+
+// engine attributes batches of rows: by tables where trees have them, else
+// tree by tree.
+type engine struct {
+	e     *tree.Ensemble
+	scale float64 // of a sum over trees
+	room  int     // float64 that the tables of a class may have
+
+	// weigher makes tables of leaves.
+	weigher func() weigher
+	// walk adds, for class, what the trees from tree on add to rows.
+	walk func(rows []target, class, tree int)
+
+	lanes  lazy[lanes]
+	tables []lazy[tables] // by class; nil if trees are too deep
+}
+
+// target is a row to be explained.
+type target struct {
+	bins []uint16
+	phi  []float64
+}
+
+// lazy is made when it is first asked for.
+type lazy[T any] struct {
+	once  sync.Once
+	value T
+}
+
+func (l *lazy[T]) get(make func() T) *T {
+	l.once.Do(func() { l.value = make() })
+	return &l.value
+}
+
+// start prepares an engine for e.
+func (g *engine) start(e *tree.Ensemble) {
+	g.e, g.scale = e, 1
+	switch e.Kind() {
+	case tree.Forest:
+		g.scale = 1 / float64(e.Trees())
+	case tree.Isolation:
+		g.scale = -1 / (float64(e.Trees()) * tree.PathLength(e.SampleSize()))
+	}
+	_, k := e.Shape()
+	g.room = tableBytes / 8 / k
+	if e.Depth() <= maxDepth {
+		g.tables = make([]lazy[tables], k)
+	}
+}
+
+// one fills phi, n×d, for one class.
+func (g *engine) one(phi, rows []float64, class int) error {
+	_, k := g.e.Shape()
+	if class < 0 || class >= k {
+		return &ClassError{class, k}
+	}
+	return g.run(phi, rows, class, class+1)
+}
+
+// all fills phi, n×k×d.
+func (g *engine) all(phi, rows []float64) error {
+	_, k := g.e.Shape()
+	return g.run(phi, rows, 0, k)
+}
+
+// run fills phi, n×(to-from)×d, for classes from..to-1.
+func (g *engine) run(phi, rows []float64, from, to int) error {
+	if want := len(rows) * (to - from); len(phi) != want {
+		return &model.ShapeError{What: "phi", Got: len(phi), Want: fmt.Sprint(want)}
+	}
+	b, err := g.e.Bin(rows)
+	if err != nil {
+		return err
+	}
+	d, _ := g.e.Shape()
+	c := batch{g, b, phi, d, from, to}
+	clear(phi)
+	c.walk()
+	c.look()
+	for i := range phi {
+		phi[i] *= g.scale
+	}
+	return nil
+}
+
+// batch is one call.
+type batch struct {
+	*engine
+	b        *tree.Binned
+	phi      []float64
+	d        int
+	from, to int
+}
+
+// row returns the values of a row and class.
+func (c *batch) row(r, class int) []float64 {
+	i := r*(c.to-c.from) + class - c.from
+	return c.phi[i*c.d : (i+1)*c.d]
+}
+
+// walk adds the trees that have no tables.
+func (c *batch) walk() {
+	n, width := c.b.Rows(), c.e.Columns()
+	var rows []target
+	for r := 0; r < n; r += walkRows {
+		m := min(walkRows, n-r)
+		loaded := false
+		for class := c.from; class < c.to; class++ {
+			tree := c.tabled(class)
+			if tree == c.e.Trees() {
+				continue
+			}
+			if rows == nil {
+				rows = make([]target, m)
+				bins := make([]uint16, m*width)
+				for i := range rows {
+					rows[i].bins = bins[i*width : (i+1)*width]
+				}
+			}
+			for i := range m {
+				if !loaded {
+					c.b.Row(rows[i].bins, r+i)
+				}
+				rows[i].phi = c.row(r+i, class)
+			}
+			loaded = true
+			c.engine.walk(rows[:m], class, tree)
+		}
+	}
+}
+
+// look adds the trees that have tables.
+func (c *batch) look() {
+	features := 0
+	for class := c.from; class < c.to && c.tables != nil; class++ {
+		features = max(features, len(c.table(class).features))
+	}
+	if features == 0 {
+		return
+	}
+	n, l := c.b.Rows(), c.laned()
+	size := min(n, tableRows, max(8, blockBytes/(l.count()+8*features)))
+	k := block{bins: make([]uint16, c.e.Columns())}
+	sums := make([]float64, features*size)
+	patterns := make([]byte, (size+7)&^7)
+	for r := 0; r < n; r += size {
+		m := min(size, n-r)
+		k.fill(l, c.b, r, m)
+		for class := c.from; class < c.to; class++ {
+			t := c.table(class)
+			s := sums[:len(t.features)*m]
+			clear(s)
+			t.add(s, patterns, &k)
+			for i := range m {
+				phi := c.row(r+i, class)
+				for j, f := range t.features {
+					phi[f] += s[j*m+i]
+				}
+			}
+		}
+	}
+}
+
+// tabled returns how many trees, from the first on, have tables for class.
+func (g *engine) tabled(class int) int {
+	if g.tables == nil {
+		return 0
+	}
+	return g.table(class).until
+}
+
+func (g *engine) table(class int) *tables {
+	return g.tables[class].get(func() tables { return tablesOf(g.e, g.laned(), class, g.room, g.weigher()) })
+}
+
+func (g *engine) laned() *lanes {
+	return g.lanes.get(func() lanes { return lanesOf(g.e) })
+}
