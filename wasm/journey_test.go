@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ import (
 var shots = flag.String("shots", "", "folder for screenshots")
 
 // waitFor polls a JavaScript condition in the program's frame.
-func (v *visit) waitFor(t *testing.T, what, condition string) {
+func (v *visit) waitFor(t testing.TB, what, condition string) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(30 * time.Millisecond) {
 		var ok bool
@@ -53,7 +54,7 @@ func (v *visit) text(t *testing.T, selector string) string {
 	return s
 }
 
-func (v *visit) click(t *testing.T, selector string) {
+func (v *visit) click(t testing.TB, selector string) {
 	t.Helper()
 	v.waitFor(t, selector, `document.querySelector(`+quoted(selector)+`)`)
 	if err := v.frame(`document.querySelector(`+quoted(selector)+`).click()`, nil); err != nil {
@@ -102,7 +103,7 @@ func number(t *testing.T, text string) float64 {
 }
 
 // drop drops a file on the page, as a visitor does with the mouse.
-func (v *visit) drop(t *testing.T, name string, content []byte) {
+func (v *visit) drop(t testing.TB, name string, content []byte) {
 	t.Helper()
 	code := `(() => {
 		const bytes = Uint8Array.from(atob(` + quoted(base64.StdEncoding.EncodeToString(content)) + `), c => c.charCodeAt(0));
@@ -322,11 +323,43 @@ func TestJourney_cancel(t *testing.T) {
 	}
 }
 
-func readFile(t *testing.T, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// BenchmarkPage_coldStart reports, in a browser with an empty profile, how long
+// it takes from asking for the page until the sample's verdicts are on show, and
+// the part of it until the bundle is loaded and has passed its self-test. The
+// budget is 1.5 s on two idle cores.
+func BenchmarkPage_coldStart(b *testing.B) {
+	url := serveBuilt(b, &witness{}, nil) + "/"
+	const rounds = 5
+	var loaded, scored []float64
+	for b.Loop() {
+		for range rounds {
+			v := startVisit(b, url, chromium.Options{})
+			began := time.Now()
+			v.open(b)
+			v.waitFor(b, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
+			loaded = append(loaded, time.Since(began).Seconds())
+			if err := v.frame(`[...document.querySelectorAll('button')].find(b => b.textContent === 'Try the sample').click()`, nil); err != nil {
+				b.Fatal(err)
+			}
+			v.waitFor(b, "verdicts", finished)
+			scored = append(scored, time.Since(began).Seconds())
+			v.Close(b)
+		}
+	}
+	slices.Sort(loaded)
+	slices.Sort(scored)
+	b.ReportMetric(loaded[len(loaded)/2], "s-to-bundle")
+	b.ReportMetric(scored[len(scored)/2], "s-to-verdicts")
+	b.ReportMetric(scored[0], "s-best")
+	b.ReportMetric(scored[len(scored)-1], "s-worst")
+	b.ReportMetric(0, "ns/op")
 }

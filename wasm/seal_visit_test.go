@@ -39,7 +39,7 @@ type visit struct {
 }
 
 // startVisit opens a tab; [visit.open] then loads the page.
-func startVisit(t *testing.T, url string, o chromium.Options) *visit {
+func startVisit(t testing.TB, url string, o chromium.Options) *visit {
 	t.Helper()
 	// The harness switches hyperlink auditing off; here it is a channel.
 	o.Flags = append(o.Flags, "blink-settings=hyperlinkAuditingEnabled=true")
@@ -51,7 +51,7 @@ func startVisit(t *testing.T, url string, o chromium.Options) *visit {
 	return v
 }
 
-func (v *visit) start(t *testing.T) {
+func (v *visit) start(t testing.TB) {
 	t.Helper()
 	crashed := &atomic.Bool{}
 	v.Tab, v.crashed, v.contexts = chromium.Start(t, v.options), crashed, map[runtime.ExecutionContextID]cdp.FrameID{}
@@ -89,7 +89,7 @@ func (v *visit) start(t *testing.T) {
 }
 
 // open loads the page anew and waits until its program runs.
-func (v *visit) open(t *testing.T) {
+func (v *visit) open(t testing.TB) {
 	t.Helper()
 	if err := chromedp.Run(v, chromedp.Navigate(v.url)); err != nil {
 		t.Fatal(err)

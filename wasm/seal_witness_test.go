@@ -85,7 +85,7 @@ func (l countingListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,7 +142,7 @@ func (w *witness) foreigners(t *testing.T) (sink, pre, stun string, stop func())
 // serveBuilt starts bin/cloister on the built site and puts a recording proxy
 // before it, whose address it returns. edit, unless nil, may change what passes;
 // it gets bodies uncompressed.
-func serveBuilt(t *testing.T, w *witness, edit func(*http.Response)) string {
+func serveBuilt(t testing.TB, w *witness, edit func(*http.Response)) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -221,7 +221,7 @@ func serveBuilt(t *testing.T, w *witness, edit func(*http.Response)) string {
 }
 
 // record serves h and notes every request as the own server's.
-func record(t *testing.T, w *witness, h http.Handler) string {
+func record(t testing.TB, w *witness, h http.Handler) string {
 	ln := listen(t)
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
