@@ -150,40 +150,13 @@ type Report struct {
 	// regression) over rows with an out-of-bag prediction, NaN without.
 	OutOfBagScore float64
 	// Quantiles holds, for isolation, the anomaly scores of the training rows
-	// at the shares 0, 1/(len-1), ..., 1 of their order, not decreasing. See [Percentile].
+	// at the shares 0, 1/(len-1), ..., 1 of their order, not decreasing;
+	// frame.Quantiles reads a percentile from them.
 	Quantiles []float64
 	// BestRound counts the rounds that boosting kept; Loss has the
 	// validation loss after each round that was tried.
 	BestRound int
 	Loss      []float64
-}
-
-// Percentile returns the share of training rows, 0 to 1, whose anomaly score is
-// at most score, by linear interpolation in quantiles as [Report] holds them:
-// 0 below the first and 1 from the last on. With ties it answers the
-// highest share. An empty table gives NaN.
-func Percentile(quantiles []float64, score float64) float64 {
-	n := len(quantiles)
-	if n == 0 || math.IsNaN(score) {
-		return math.NaN()
-	}
-	lo, hi := 0, n // quantiles[:lo] <= score < quantiles[hi:]
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if quantiles[mid] <= score {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	switch {
-	case lo == 0:
-		return 0
-	case lo == n:
-		return 1
-	}
-	a, b := quantiles[lo-1], quantiles[lo]
-	return (float64(lo-1) + (score-a)/(b-a)) / float64(n-1)
 }
 
 // rows checks the table and returns the number of rows.

@@ -334,32 +334,21 @@ func (g *isolator) part(lo, hi, j int, threshold float64) (mid int, missingLeft 
 // isolationScores scores up to 65,536 evenly chosen training rows.
 func isolationScores(ctx context.Context, data *Data, src *tree.Source, live []uint32, workers int) ([]float64, error) {
 	const most = 1 << 16
+	e, err := tree.New(*src)
+	if err != nil {
+		return nil, err // unreachable but for the limits of package tree
+	}
 	count := min(len(live), most)
 	out := make([]float64, count)
 	d := data.Features
-	trees := make([]pathTree, len(src.Trees))
-	for i := range src.Trees {
-		trees[i] = newPathTree(&src.Trees[i])
-	}
-	whole := tree.PathLength(src.SampleSize)
-	const block = 512
-	err := parallel(ctx, workers, (count+block-1)/block, func(_, b int) error {
+	const block = 4096
+	err = parallel(ctx, workers, (count+block-1)/block, func(_, b int) error {
 		lo, hi := b*block, min((b+1)*block, count)
 		x := make([]float64, (hi-lo)*d)
 		for i := lo; i < hi; i++ {
 			data.copyRow(x[(i-lo)*d:(i-lo+1)*d], int(live[i*len(live)/count]))
 		}
-		for k := range trees { // a tree stays in the cache for all rows of the block
-			trees[k].add(out[lo:hi], x, d)
-		}
-		for i, sum := range out[lo:hi] {
-			mean := sum / float64(len(trees))
-			if whole > 0 {
-				mean /= whole
-			}
-			out[lo+i] = math.Exp2(-mean)
-		}
-		return nil
+		return e.Predict(out[lo:hi], x)
 	})
 	return out, err
 }
@@ -374,58 +363,6 @@ func (d *Data) copyRow(dst []float64, i int) {
 	clear(dst)
 	for at := s.Start[i]; at < s.Start[i+1]; at++ {
 		dst[s.Index[at]] = s.Value[at]
-	}
-}
-
-// pathTree is an isolation tree for scoring: the right child follows the left,
-// and leaves are their own left child, so that all rows take depth steps and
-// no branch depends on them.
-type pathTree struct {
-	depth  int
-	nodes  []pathNode
-	length []float64 // of the path that ends in the node
-}
-
-type pathNode struct {
-	threshold   float64
-	feature     int32
-	left        uint32
-	missingLeft bool
-}
-
-func newPathTree(t *tree.SourceTree) pathTree {
-	p := pathTree{nodes: make([]pathNode, len(t.Left)), length: make([]float64, len(t.Left))}
-	for v, j := range t.Feature {
-		if j < 0 {
-			p.nodes[v] = pathNode{math.Inf(1), 0, uint32(v), true}
-			p.depth = max(p.depth, int(p.length[v]))
-			p.length[v] += tree.PathLength(int(t.Cover[v]))
-			continue
-		}
-		p.nodes[v] = pathNode{t.Threshold[v], j, uint32(t.Left[v]), t.MissingLeft[v]}
-		p.length[t.Left[v]], p.length[t.Right[v]] = p.length[v]+1, p.length[v]+1
-	}
-	return p
-}
-
-// add adds the path lengths of the rows of x to sums.
-func (p *pathTree) add(sums, x []float64, d int) {
-	for i := range sums {
-		row := x[i*d : (i+1)*d]
-		v := uint32(0)
-		for range p.depth {
-			nd := &p.nodes[v]
-			y := row[nd.feature]
-			right := uint32(1)
-			if y <= nd.threshold {
-				right = 0
-			}
-			if y != y && nd.missingLeft {
-				right = 0
-			}
-			v = nd.left + right
-		}
-		sums[i] += p.length[v]
 	}
 }
 

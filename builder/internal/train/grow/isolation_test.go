@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cloister/builder/internal/train/grow"
+	"cloister/shared/frame"
 	"cloister/shared/model/tree"
 )
 
@@ -57,7 +58,7 @@ func TestIsolation_ranksOutliersFirst(t *testing.T) {
 	}
 	scores := anomaly(&s, d.X)
 	for i, v := range scores[:20] {
-		if p := grow.Percentile(report.Quantiles, v); p < 0.97 || v < 0.6 {
+		if p := frame.Quantiles(report.Quantiles).Share(v); p < 0.97 || v < 0.6 {
 			t.Errorf("outlier %d: score %v, percentile %v", i, v, p)
 		}
 	}
@@ -71,7 +72,7 @@ func TestIsolation_ranksOutliersFirst(t *testing.T) {
 	if mean < 0.35 || mean > 0.55 {
 		t.Errorf("mean score %v", mean)
 	}
-	median := grow.Percentile(report.Quantiles, report.Quantiles[500])
+	median := frame.Quantiles(report.Quantiles).Share(report.Quantiles[500])
 	if math.Abs(median-0.5) > 0.002 {
 		t.Errorf("percentile of the median %v", median)
 	}
@@ -191,19 +192,5 @@ func TestIsolation_degenerateTables(t *testing.T) {
 	var option *grow.OptionError
 	if _, _, err := grow.Isolation(context.Background(), grow.Data{Features: 1, X: []float64{1, 2}}, grow.IsolationOptions{MaxSamples: 1}); !errors.As(err, &option) {
 		t.Errorf("one sample: %v", err)
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	q := []float64{1, 2, 2, 4, 8}
-	for _, test := range []struct{ score, want float64 }{
-		{0, 0}, {1, 0}, {1.5, 0.125}, {2, 0.5}, {3, 0.625}, {4, 0.75}, {6, 0.875}, {8, 1}, {9, 1},
-	} {
-		if got := grow.Percentile(q, test.score); got != test.want {
-			t.Errorf("score %v: %v, want %v", test.score, got, test.want)
-		}
-	}
-	if !math.IsNaN(grow.Percentile(nil, 1)) || !math.IsNaN(grow.Percentile(q, math.NaN())) {
-		t.Error("want NaN")
 	}
 }
