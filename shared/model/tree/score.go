@@ -280,28 +280,76 @@ func stepRow(q uint32, bins *[narrowColumns]uint8) uint32 {
 	return q>>16 + (q&0xff-uint32(bins[uint8(q>>8)]))>>31
 }
 
-// wideBins bounds the bins of a block of a wide ensemble, 1 MB of them.
-const wideBins = 1 << 19
+// wideBins bounds the bins of a block of a wide ensemble: 256 KB of them stay in
+// the second-level cache beside a tree.
+const wideBins = 1 << 17
 
-// scoreWide is the general path: rows in blocks, one at a time through a
-// tree. load fills the bins of m rows from r on.
+// scoreWide is scoreNarrow for eight-byte nodes. load fills the bins of m rows
+// from r on.
 func (e *Ensemble) scoreWide(dst []float64, n int, load func(bins []uint16, shift, r, m int)) {
 	shift := e.lay.strideBits()
 	block := min(n, blockRows, max(1, wideBins>>shift))
 	bins := make([]uint16, block<<shift)
+	s := wideScratches.Get().(*wideScratch)
+	defer wideScratches.Put(s)
 	for r := 0; r < n; r += block {
 		m := min(block, n-r)
 		load(bins[:m<<shift], shift, r, m)
 		for t := range e.output {
 			nodes := e.wide[e.root[t]:e.root[t+1]]
+			left := firstPassWide(nodes, bins, uint(shift), m, s)
+			for left > 0 {
+				left = passWide(nodes, bins, uint(shift), left, s)
+			}
 			for i := range m {
-				row := bins[i<<shift : (i+1)<<shift]
-				q := nodes[0]
-				for q&0xffff != wideSpan {
-					q = nodes[q>>32+(q&0xffff-uint64(row[q>>16&0xffff]))>>63]
-				}
-				e.addLeaf(dst[(r+i)*e.outputs:(r+i+1)*e.outputs], t, e.root[t]+int(q>>32))
+				e.addLeaf(dst[(r+i)*e.outputs:(r+i+1)*e.outputs], t, e.root[t]+int(s.at[i&(blockRows-1)]))
 			}
 		}
 	}
+}
+
+// wideScratch is what a block of rows of a wide ensemble needs.
+type wideScratch struct {
+	active [blockRows]uint64 // row<<32 | node
+	at     [blockRows]uint32 // node where a row has got to
+}
+
+var wideScratches = sync.Pool{New: func() any { return new(wideScratch) }}
+
+// stepWide is step for wide nodes.
+func stepWide(q uint64, bins []uint16, row uint32) uint32 {
+	v := uint64(bins[row+uint32(q>>16&0xffff)])
+	return uint32(q>>32 + (q&0xffff-v)>>63)
+}
+
+// firstPassWide is firstPass for wide nodes.
+func firstPassWide(nodes []uint64, bins []uint16, shift uint, m int, s *wideScratch) int {
+	root := nodes[0]
+	left := 0
+	for r := range m {
+		row := uint32(r) << (shift & 31)
+		i := stepWide(root, bins, row)
+		i = stepWide(nodes[i], bins, row)
+		i = stepWide(nodes[i], bins, row)
+		i = stepWide(nodes[i], bins, row)
+		s.at[r&(blockRows-1)] = i
+		s.active[left&(blockRows-1)] = uint64(r)<<32 | uint64(i)
+		left += int((nodes[i]&0xffff - wideSpan) >> 63)
+	}
+	return left
+}
+
+// passWide is pass for wide nodes.
+func passWide(nodes []uint64, bins []uint16, shift uint, m int, s *wideScratch) int {
+	left := 0
+	for k := range m {
+		a := s.active[k&(blockRows-1)]
+		row := uint32(a>>32) << (shift & 31)
+		i := stepWide(nodes[uint32(a)], bins, row)
+		i = stepWide(nodes[i], bins, row)
+		s.at[a>>32&(blockRows-1)] = i
+		s.active[left&(blockRows-1)] = a&^0xffffffff | uint64(i)
+		left += int((nodes[i]&0xffff - wideSpan) >> 63)
+	}
+	return left
 }
