@@ -28,10 +28,10 @@ type engine struct {
 	scale float64 // of a sum over trees
 	room  int     // float64 that the tables of a class may have
 
-	// weigher makes tables of leaves.
-	weigher func() weigher
-	// walk adds, for class, what the trees from tree on add to rows.
-	walk func(rows []target, class, tree int)
+	// newWeigher is for the leaves of one class.
+	newWeigher func() weigher
+	// byWalk adds, for class, what the trees from tree on add to rows.
+	byWalk func(rows []target, class, tree int)
 
 	lanes  lazy[lanes]
 	tables []lazy[tables] // by class; nil if trees are too deep
@@ -146,7 +146,7 @@ func (c *batch) walk() {
 				rows[i].phi = c.row(r+i, class)
 			}
 			loaded = true
-			c.engine.walk(rows[:m], class, tree)
+			c.byWalk(rows[:m], class, tree)
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (g *engine) tabled(class int) int {
 }
 
 func (g *engine) table(class int) *tables {
-	return g.tables[class].get(func() tables { return tablesOf(g.e, g.laned(), class, g.room, g.weigher()) })
+	return g.tables[class].get(func() tables { return tablesOf(g.e, g.laned(), class, g.room, g.newWeigher()) })
 }
 
 func (g *engine) laned() *lanes {

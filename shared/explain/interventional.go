@@ -19,11 +19,10 @@ import (
 // 0 to every feature that the score does not depend on, and cost more.
 //
 // It is safe for concurrent use. With m background rows it holds 2·m bytes per
-// bin column, and per class asked for tables or nodes as [Explainer] does.
+// bin column, and tables or nodes per class as an [Explainer] does.
 //
-// Source: Lundberg et al., From local explanations to global understanding,
-// Nature Machine Intelligence 2020, algorithm 3; tables over background
-// patterns as in WOODELF, Nadel and Wettenstein, AAAI 2026.
+// Source: Lundberg et al., arXiv:1905.04610, interventional Tree SHAP; tables
+// over background patterns as in WOODELF, AAAI 2026.
 type Interventional struct {
 	engine
 	bins   [][]uint16 // of the background
@@ -76,7 +75,7 @@ func NewInterventional(e *tree.Ensemble, background []float64) (*Interventional,
 	}
 	x.start(e)
 	x.scale /= float64(m)
-	x.engine.weigher, x.engine.walk = x.weigher, x.walk
+	x.newWeigher, x.byWalk = x.weigher, x.walk
 	return x, nil
 }
 

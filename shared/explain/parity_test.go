@@ -14,9 +14,9 @@ import (
 // GOARCH=wasm. Bundles hold values of deep forests, so theirs stay for ever.
 const (
 	deepHash           = 0xf92dfce66bd762e6
-	shallowHash        = 0xb35630acbeb2e4a4
+	shallowHash        = 0xcdc7a43060fd00a2
 	interventionalHash = 0xed8e9f2a4c2e9bc1
-	interactionHash    = 0x1e618782200d39c7
+	interactionHash    = 0xfd6d540e412069fd
 )
 
 type hasher struct{ hash.Hash64 }

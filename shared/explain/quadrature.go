@@ -125,12 +125,21 @@ func (w *walker) child(i int32, p, factor, m *array) {
 // round is eight points of a rule: t, 1-t and the weight.
 type round struct{ at, rest, weight array }
 
-// gaussLegendre returns the rule of 8·rounds points on 0..1. Newton's method
-// finds the roots of the Legendre polynomial from the usual approximation;
-// the roots of 1 - t are taken from symmetry, so that small ones are exact.
+// gaussLegendre returns the rule of 8·rounds points on 0..1.
 func gaussLegendre(rounds int) []round {
-	n := points * rounds
 	rule := make([]round, rounds)
+	gaussPoints(points*rounds, func(i int, at, rest, weight float64) {
+		r, q := &rule[i/points], i%points
+		r.at[q], r.rest[q], r.weight[q] = at, rest, weight
+	})
+	return rule
+}
+
+// gaussPoints calls put with t, 1-t and the weight of each of n points, n even.
+// Newton's method finds the roots of the Legendre polynomial from the usual
+// approximation; the roots of 1 - t are taken from symmetry, so that small
+// ones are exact.
+func gaussPoints(n int, put func(i int, at, rest, weight float64)) {
 	for i := range n / 2 {
 		x := math.Cos(math.Pi * (float64(i) + 0.75) / (float64(n) + 0.5))
 		var slope float64
@@ -141,16 +150,10 @@ func gaussLegendre(rounds int) []round {
 		}
 		_, slope = legendre(n, x)
 		weight := 1 / (float64((1-x)*(1+x)) * float64(slope*slope))
-		for _, side := range [2]int{i, n - 1 - i} {
-			r, q := &rule[side/points], side%points
-			low, high := (1-x)/2, (1+x)/2
-			if side != i {
-				low, high = high, low
-			}
-			r.at[q], r.rest[q], r.weight[q] = high, low, weight
-		}
+		low, high := (1-x)/2, (1+x)/2
+		put(i, high, low, weight)
+		put(n-1-i, low, high, weight)
 	}
-	return rule
 }
 
 // legendre returns the Legendre polynomial of degree n at x, and its slope.

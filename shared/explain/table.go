@@ -306,15 +306,20 @@ func (g *grouper) addLeaf(values []float64, slots []int32, patterns, i int) {
 	}
 }
 
+// tablePoints integrate the seven other factors of maxDepth features exactly.
+const tablePoints = maxDepth / 2
+
 // pathDependent returns the weigher of path-dependent SHAP values.
 func pathDependent() weigher {
-	rule := &gaussLegendre(1)[0]
-	var products [maxPatterns]array
+	type array [tablePoints]float64
+	var at, rest, weight array
+	gaussPoints(tablePoints, func(i int, t, u, w float64) { at[i], rest[i], weight[i] = t, u, w })
+	var products [maxPatterns / 2]array
 	return func(w []float64, leaf *pathLeaf) {
 		n := len(leaf.features)
 		for i, z := range leaf.shares {
 			// products over the other features, per set of them that passes
-			products[0] = rule.weight
+			products[0] = weight
 			size := 1
 			for j, z := range leaf.shares {
 				if j == i {
@@ -323,18 +328,16 @@ func pathDependent() weigher {
 				for set := range size {
 					p, q := &products[set], &products[set+size]
 					for t := range p {
-						absent := float64(z * rule.rest[t])
-						q[t] = p[t] * (absent + rule.at[t])
+						absent := float64(z * rest[t])
+						q[t] = p[t] * (absent + at[t])
 						p[t] *= absent
 					}
 				}
 				size *= 2
 			}
 			for set := range size {
-				sum := 0.0
-				for _, p := range products[set] {
-					sum += p
-				}
+				p := &products[set]
+				sum := p[0] + p[1] + p[2] + p[3]
 				mask := set&(1<<i-1) | set>>i<<(i+1)
 				w[mask*n+i] = -z * sum
 				w[(mask|1<<i)*n+i] = (1 - z) * sum

@@ -73,11 +73,15 @@ func full(r *rand.Rand, outputs, trees, depth int) tree.Source {
 }
 
 // stumps make an ensemble wide (more than 256 columns of bins), feature 0
-// having 1,400 thresholds, which are six lanes in either direction of missing.
+// having 1,400 thresholds, six lanes in either direction of missing, and
+// feature 1 having 256, the least that take two, in one.
 func stumps(r *rand.Rand) tree.Source {
 	s := tree.Source{Kind: tree.Boosting, Features: 301, Outputs: 1}
-	for i := range 1000 {
+	for i := range 1127 {
 		f := int32(max(0, i-699))
+		if i >= 1000 {
+			f = 1
+		}
 		s.Trees = append(s.Trees, tree.SourceTree{
 			Feature: []int32{f, f, -1, -1, -1}, Threshold: []float64{float64(i), float64(i) - 0.5, 0, 0, 0},
 			Left: []int32{1, 3, 0, 0, 0}, Right: []int32{2, 4, 0, 0, 0}, MissingLeft: []bool{i%2 == 0, false, false, false, false},
@@ -106,7 +110,7 @@ func TestTables_equalQuadrature(t *testing.T) {
 				}
 			}
 			for i := range 60 { // ranks about the border of two lanes
-				x[i*301] = 120 + float64(i)/4
+				x[i*301], x[i*301+1] = 120+float64(i)/4, 1097+float64(i)/2
 			}
 			return x
 		}},
@@ -163,8 +167,8 @@ func TestTables_sizes(t *testing.T) {
 		}
 	}
 	x, _ := explainer(t, stumps(r))
-	if lanes, columns := x.Lanes(); columns <= 256 || lanes != columns+10 {
-		t.Errorf("%d lanes for %d columns, want 10 more, of more than 256", lanes, columns)
+	if lanes, columns := x.Lanes(); columns <= 256 || lanes != columns+11 {
+		t.Errorf("%d lanes for %d columns, want 11 more, of more than 256", lanes, columns)
 	}
 }
 
@@ -192,6 +196,16 @@ func TestTables_fallBackWhenFull(t *testing.T) {
 			compare(t, "algorithm 2", phi[i:i+d], lundberg(&s, rows[i:i+d], class))
 		}
 	}
+	background := rows[:s.Features]
+	y := interventional(t, s, background)
+	got, want := make([]float64, len(rows)), make([]float64, len(rows))
+	if err := y.Values(got, rows, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := y.WithoutTables(e, background).Values(want, rows, 1); err != nil {
+		t.Fatal(err)
+	}
+	compareTo(t, "interventional", got, want, 1e-12)
 	if x, _ := explainer(t, chain(9)); x.Tabled(0) != 0 {
 		t.Error("an ensemble of depth 9 has tables")
 	}
@@ -223,6 +237,33 @@ func TestValues_sameBitsInAnyBatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "batch", got, want[:m*d*k])
+		}
+	}
+}
+
+// phi is filled, whatever it held.
+func TestExplainer_overwrites(t *testing.T) {
+	for _, depth := range []int{5, 9} {
+		o := treetest.Options{Depth: depth}
+		r := rand.New(rand.NewPCG(67, uint64(depth)))
+		s := treetest.Random(r, o)
+		x, _ := explainer(t, s)
+		y := interventional(t, s, treetest.Rows(r, o, 3, 0))
+		rows := treetest.Rows(r, o, 2, 0)
+		for name, fill := range map[string]func(phi []float64) error{
+			"Values":                func(phi []float64) error { return x.Values(phi[:12], rows, 1) },
+			"AllValues":             func(phi []float64) error { return x.AllValues(phi[:36], rows) },
+			"Interactions":          func(phi []float64) error { return x.Interactions(phi, rows, 1) },
+			"Interventional.Values": func(phi []float64) error { return y.Values(phi[:12], rows, 1) },
+		} {
+			clean, dirty := make([]float64, 72), ones(72)
+			if err := fill(clean); err != nil {
+				t.Fatal(err)
+			}
+			if err := fill(dirty); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, name, dirty[:12], clean[:12])
 		}
 	}
 }
