@@ -64,7 +64,7 @@ func (c *trainCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	file, err := publish.Bundle(result, publish.Options{Version: c.Version, CreatedAt: c.Created, Data: train.KnownData(table)})
+	file, err := publish.Bundle(result, publish.Options{Version: c.Version, CreatedAt: c.Created})
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,8 @@ func TestScore_refusesWithAdvice(t *testing.T) {
 		{"header only", head, "the file is empty", "header line"},
 		{"prose", "Dear sir,\nhello\n", "no reader recognises this file", "first line must name flow columns"},
 		{"binary", "\x00\x01\x02", "NUL at byte 0", "first line"},
-		{"capture", "\xd4\xc3\xb2\xa1", "pcap capture", "convert"},
+		{"Parquet", "PAR1\x15\x04", "Parquet file", "convert"},
+		{"capture, cut in its head", "\xd4\xc3\xb2\xa1", "pcap: byte 0: cut short", "complete"},
 		{"10,000 columns", strings.Repeat("IN_BYTES,", 9999) + "X\n1\n", "columns: 10000 is over the limit of 2000", "split"},
 		{"too few features", "L4_DST_PORT,L4_SRC_PORT,IPV4_SRC_ADDR,IPV4_DST_ADDR\n1,2,a,b\n", "20 of the bundle's 21 features", "export the missing columns"},
 	}

@@ -29,9 +29,8 @@ import (
 // Options are what a publisher says about a bundle. The zero value takes the
 // defaults in the comments.
 type Options struct {
-	Version   string // semantic version, default "1.0.0"
-	CreatedAt string // RFC 3339, default the release date of the recipe, so that builds reproduce
-	Data      []bundle.Dataset
+	Version   string   // semantic version, default "1.0.0"
+	CreatedAt string   // RFC 3339, default the release date of the recipe, so that builds reproduce
 	Authors   []string // default "Cloister contributors"
 }
 
@@ -146,17 +145,18 @@ func figure(v float64) *float64 {
 
 func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest {
 	t := r.Table
+	sets, limits := train.KnownData(t)
 	m := bundle.Manifest{
 		MinRuntime: score.Version, Name: r.Recipe.Name, Version: o.Version, CreatedAt: o.CreatedAt,
 		Authors: o.Authors, Title: r.Recipe.Title, Description: r.Recipe.Description,
-		Datasets: o.Data, Licenses: []string{"Apache-2.0"}, Task: "classification",
+		Datasets: sets, Licenses: []string{"Apache-2.0"}, Task: "classification",
 		Config: bundle.Config{
 			Architecture: "random-forest", Format: "tree-1",
 			ParamCount: int64(r.Forest.Nodes() + r.Isolation.Nodes()), Precision: "float64",
 		},
 		AttackVersion: attack.Version(),
 		Vectors:       bundle.Vectors{File: score.VectorsName, N: vectorCount, AbsTol: 1e-12, RelTol: 0},
-		KnownLimits:   r.Recipe.Limits, OutOfScope: r.Recipe.OutOfScope,
+		KnownLimits:   append(limits, r.Recipe.Limits...), OutOfScope: r.Recipe.OutOfScope,
 	}
 	m.Schema.Name = r.Recipe.Schema.Name
 	for _, s := range r.Pipeline.Steps() {

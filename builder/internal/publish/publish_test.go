@@ -43,7 +43,7 @@ func trained(t *testing.T) *train.Result {
 
 func encode(t *testing.T, r *train.Result) []byte {
 	t.Helper()
-	b, err := publish.Bundle(r, publish.Options{Data: train.KnownData(r.Table)})
+	b, err := publish.Bundle(r, publish.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,11 +115,9 @@ func flows() Recipe {
 		Isolation:  grow.IsolationOptions{},
 		Benign:     "Benign",
 		Limits: []string{
-			"Trained on one laboratory data set of February and March 2018: attacks and networks that differ from it will be named wrongly. Published studies find no transfer between such data sets.",
 			"Probabilities are shares of forest votes and are not calibrated.",
-			"FTP-BruteForce and DoS SlowHTTPTest are the same kind of failed connection attempt in this data (Liu et al. 2022); the model cannot keep them apart.",
-			"Infilteration rows are mostly port scans from an infected host; the infection itself is not visible in a flow.",
-			"Random split: each attack ran on one day, so hold-out rows resemble training rows more than new traffic will.",
+			"The split is random: hold-out rows resemble training rows more than new traffic will.",
+			"A flow shows how two addresses exchanged packets, not what was in them.",
 		},
 		OutOfScope: []string{
 			"Blocking traffic without a person looking at the evidence.",
