@@ -129,6 +129,8 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, in
 		return ctx.Err()
 	case sum.Stopped != "":
 		return fmt.Errorf("%d rows scored, then stopped: %s", sum.Scored, sum.Stopped)
+	case sum.Scored == 0 && len(sum.Rejects) == 0:
+		return fmt.Errorf("%s holds no flow", sum.Format)
 	case sum.Scored == 0:
 		return fmt.Errorf("none of the %d rows could be read; first: row %d: %s: %s", sum.Rows, sum.Rejects[0].Row, sum.Rejects[0].Reason, sum.Rejects[0].Detail)
 	}

@@ -90,9 +90,9 @@ func (c *BundleCard) trustClass() string {
 func (c *BundleCard) trust() string {
 	switch c.b().Trust {
 	case "verified":
-		return "signed by a publisher whose key this page pins"
+		return "signed by " + c.b().Key + ", key " + shortDigest(c.b().KeyFingerprint)
 	case "unknown key":
-		return "signed, but by a key that this page does not know"
+		return "carries a signature by a key that this page does not know and so could not check: " + c.b().KeyFingerprint
 	case "unsigned":
 		return "nobody signed it; compare the SHA-256 with its source"
 	}

@@ -22,7 +22,7 @@ func (c *InputPanel) repairsTitle() string {
 	for _, k := range c.s().Repairs {
 		n += k
 	}
-	return "Cells mended or read as missing (" + count(n) + ")"
+	return "Mended, read as missing or left out (" + count(n) + ")"
 }
 
 // byCount returns reasons with their counts, most frequent first.

@@ -101,6 +101,7 @@ type script struct {
 	fail    error // instead of a summary
 	rejects int64
 	refuse  bool // every bundle
+	signed  func(*job.Bundle)
 }
 
 func theBundle() job.Bundle {
@@ -125,7 +126,11 @@ func (s *script) Load([]byte) (job.Bundle, error) {
 	if s.refuse {
 		return job.Bundle{}, job.Failf("bundle", "use another", "bundle refused: "+hostile)
 	}
-	return theBundle(), nil
+	b := theBundle()
+	if s.signed != nil {
+		s.signed(&b)
+	}
+	return b, nil
 }
 
 func (s *script) Score(f job.File, o job.Options, emit func(job.Progress, *job.Batch) bool) (job.Summary, error) {
@@ -275,7 +280,7 @@ func newPage(t *testing.T, scorers ...*script) *page {
 	t.Helper()
 	p := coldPage(t, scorers...)
 	p.app.Start()
-	p.wait("Drop a flow file here")
+	p.wait("Drop a capture or flow file here")
 	return p
 }
 

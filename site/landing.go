@@ -8,7 +8,7 @@ type Landing struct {
 func (c *Landing) open() bool { return c.App.phase == ready && !c.App.loading }
 
 func (c *Landing) promise() string {
-	s := "Drop a file of network flows. It is read, scored and explained by a program inside this tab"
+	s := "Drop a capture or a file of network flows. It is read, scored and explained by a program inside this tab"
 	switch seal := c.App.host.Seal(); {
 	case seal.tight():
 		return s + ", and the tab's own connections were shut when it opened."
@@ -36,7 +36,7 @@ func (c *Landing) zoneTitle() string {
 	case c.App.dropping:
 		return "Let go to score it here"
 	}
-	return "Drop a flow file here"
+	return "Drop a capture or flow file here"
 }
 
 func (c *Landing) pickClass() string {

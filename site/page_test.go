@@ -37,6 +37,21 @@ func TestLanding_saysWhatTheBundleIs(t *testing.T) {
 	}
 }
 
+func TestLanding_saysWhoSigned(t *testing.T) {
+	for state, want := range map[string]string{
+		"verified":    "signed by Ann &lt;img&gt;, key cdcdcdcdcdcdcdcd…",
+		"unknown key": "could not check: " + strings.Repeat("cd", 32),
+	} {
+		s := &script{signed: func(b *job.Bundle) {
+			b.Trust, b.KeyFingerprint = state, strings.Repeat("cd", 32)
+			if state == "verified" {
+				b.Key = "Ann <img>"
+			}
+		}}
+		markup(t, newPage(t, s).wait(state, want))
+	}
+}
+
 func TestLanding_saysWhenItIsNotSealed(t *testing.T) {
 	for name, c := range map[string]struct {
 		seal           Seal
@@ -241,7 +256,7 @@ func TestRun_inputFailureSaysWhatToDo(t *testing.T) {
 	p := newPage(t, &script{fail: job.Failf("input", "Export it as CSV.", "not a flow file")})
 	p.host.files = []job.File{newFile("x.pdf", 10)}
 	p.fire(byID("choose"), "change", nil)
-	p.wait("The file could not be read while scoring x.pdf", "Not a flow file.", "Export it as CSV.", "Drop a flow file here")
+	p.wait("The file could not be read while scoring x.pdf", "Not a flow file.", "Export it as CSV.", "Drop a capture or flow file here")
 }
 
 func TestRoot_acceptsDroppedFiles(t *testing.T) {

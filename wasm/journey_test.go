@@ -226,6 +226,39 @@ func TestJourney_dropScoreExplain(t *testing.T) {
 	}
 }
 
+// A capture becomes flows and verdicts in the browser, as many as its flow file
+// has rows.
+func TestJourney_capture(t *testing.T) {
+	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{})
+	v.open(t)
+	path, err := filepath.Abs("../models/sample/lab.pcap.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.waitFor(t, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
+	if err := v.upload(path); err != nil {
+		t.Fatal(err)
+	}
+	v.waitFor(t, "verdicts", finished)
+	rows := bytes.Count(readFile(t, "../models/sample/lab.csv"), []byte("\n")) - 1
+	var scored int
+	if err := v.frame(`Number(document.querySelector('.tile dd').innerText.replace(/\D/g, ''))`, &scored); err != nil {
+		t.Fatal(err)
+	}
+	if scored != rows {
+		t.Errorf("%d flows scored, the flow file of the capture has %d", scored, rows)
+	}
+	v.click(t, `#grid [role=row][aria-rowindex="3"]`)
+	v.waitFor(t, "an explanation", `document.querySelector('#shap-title')`)
+	if got := v.text(t, ".run"); !strings.Contains(got, "pcap capture, Ethernet, 40,469 packets") {
+		t.Errorf("the page calls the file %q", got)
+	}
+	v.shot(t, "capture")
+	if p := v.Problems(); len(p) > 0 {
+		t.Errorf("problems: %+v", p)
+	}
+}
+
 // Bad input ends in a message that says what to do, and what was scored before
 // stays.
 func TestJourney_badInput(t *testing.T) {
@@ -238,7 +271,7 @@ func TestJourney_badInput(t *testing.T) {
 		{"empty.csv", "", "the file is empty"},
 		{"prose.txt", "Dear sir,\nplease find enclosed\n", "no reader recognises this file"},
 		{"wide.csv", strings.Repeat("IN_BYTES,", 9999) + "X\n1\n", "columns: 10000 is over the limit"},
-		{"capture.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "pcap capture"},
+		{"flows.parquet", "PAR1\x15\x04\x15\x00", "Parquet file"},
 		{"few.csv", "L4_DST_PORT,L4_SRC_PORT,IPV4_SRC_ADDR,IPV4_DST_ADDR\n1,2,a,b\n", "cannot be made from this file"},
 	}
 	for _, tt := range tests {

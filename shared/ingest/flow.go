@@ -16,6 +16,7 @@ import (
 // the short (2018), long (2017) and snake-case spellings.
 type flowTable struct {
 	rec      *records
+	reopen   func(offset int64) (io.Reader, error)
 	lim      Limits
 	delim    byte
 	header   []string
@@ -84,8 +85,8 @@ const frameRows = 4096
 // minColumns is how many columns must be known before a file counts as flows.
 const minColumns = 4
 
-func newFlowTable(rec *records, lim Limits) (*flowTable, error) {
-	t := &flowTable{rec: rec, lim: lim, line: 1, intern: map[string]string{}}
+func newFlowTable(rec *records, reopen func(int64) (io.Reader, error), lim Limits) (*flowTable, error) {
+	t := &flowTable{rec: rec, reopen: reopen, lim: lim, line: 1, intern: map[string]string{}}
 	raw, _, cut, err := rec.next()
 	if err != nil {
 		return nil, fmt.Errorf("csv: header: %w", err)
@@ -201,7 +202,12 @@ func (t *flowTable) next() (*frame.Frame, error) {
 }
 
 // at implements [Source.At]: one record of the same layout.
-func (t *flowTable) at(rec *records, offset int64) (*frame.Frame, error) {
+func (t *flowTable) at(offset int64) (*frame.Frame, error) {
+	in, err := t.reopen(offset)
+	if err != nil {
+		return nil, err
+	}
+	rec := newRecords(in, t.lim)
 	raw, _, cut, err := rec.next()
 	if err != nil {
 		return nil, err
@@ -305,6 +311,20 @@ func (t *flowTable) word(cell []byte) string {
 
 // clip cuts s to 64 bytes for an error text.
 func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
+
+func (t *flowTable) fields() []Mapped { return t.mapping }
+
+func (t *flowTable) rest() []string { return t.unmapped }
+
+func (t *flowTable) mended() map[string]int64 {
+	out := map[string]int64{}
+	for i, n := range t.repairs {
+		if n > 0 {
+			out[repairNames[i]] = n
+		}
+	}
+	return out
+}
 
 // describe names the dialect and how much of the schema it has.
 func (t *flowTable) describe() string {

@@ -20,8 +20,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"cloister/shared/frame"
+	"cloister/shared/ingest/internal/capture"
 )
 
 // Limits bound what a file can make the reader hold. A zero field means the
@@ -31,6 +33,12 @@ type Limits struct {
 	Columns       int   // of one record, default 2,000
 	InflatedBytes int64 // of a compressed file's content, default 64 GiB
 	Ratio         int64 // inflated : compressed after the first 16 MiB, default 250
+
+	// Of captures.
+	FlowIdle   time.Duration // without a packet, after which a flow ends, default 60 s
+	FlowActive time.Duration // since its first packet, after which a flow ends, default 120 s
+	Flows      int           // live at once, default 131,072
+	KeptBytes  int           // of ended flows that At need not make again, default 64 MiB, some 600,000 flows
 }
 
 func (l Limits) withDefaults() Limits {
@@ -46,12 +54,15 @@ func (l Limits) withDefaults() Limits {
 	if l.Ratio == 0 {
 		l.Ratio = 250
 	}
+	if l.KeptBytes == 0 {
+		l.KeptBytes = 64 << 20
+	}
 	return l
 }
 
 // FormatError means that the file is of a known format but malformed.
 type FormatError struct {
-	Format string // "csv", "gzip"
+	Format string // "csv", "gzip", "pcap", "pcapng"
 	Line   int64  // 1-based, 0 when the format has no lines
 	Offset int64  // in bytes, of the decompressed content
 	What   string
@@ -125,8 +136,23 @@ type Source struct {
 	lim    Limits
 	packed bool
 	meter  *meter
-	table  *flowTable
+	table  table
 }
+
+// table is a reader of one kind of file.
+type table interface {
+	next() (*frame.Frame, error)
+	at(offset int64) (*frame.Frame, error)
+	describe() string
+	fields() []Mapped
+	rest() []string
+	mended() map[string]int64
+}
+
+var (
+	_ table = (*flowTable)(nil)
+	_ table = (*captureTable)(nil)
+)
 
 // Open recognises the file of size bytes behind r and reads its header. It
 // returns [ErrEmpty], [*UnknownError], [*UnsupportedError], [*FormatError] or
@@ -148,16 +174,25 @@ func Open(r io.ReaderAt, size int64, lim Limits) (*Source, error) {
 	if len(head) == 0 {
 		return nil, ErrEmpty
 	}
+	if capture.Recognise(head) != "" {
+		t, err := newCaptureTable(func() (io.Reader, error) { return s.content(0) }, s.lim)
+		if err != nil {
+			return nil, err
+		}
+		s.table = t
+		return s, nil
+	}
 	if name := otherFormat(head); name != "" {
 		return nil, &UnsupportedError{name}
 	}
 	if i := bytes.IndexByte(head, 0); i >= 0 {
 		return nil, &UnknownError{[]string{fmt.Sprintf("csv: not text, NUL at byte %d", i)}}
 	}
-	s.table, err = newFlowTable(rec, s.lim)
+	t, err := newFlowTable(rec, s.content, s.lim)
 	if err != nil {
 		return nil, err
 	}
+	s.table = t
 	return s, nil
 }
 
@@ -168,11 +203,6 @@ const sniffBytes = 4096
 var magic = []struct {
 	prefix, name string
 }{
-	{"\xd4\xc3\xb2\xa1", "pcap capture"},
-	{"\xa1\xb2\xc3\xd4", "pcap capture"},
-	{"\x4d\x3c\xb2\xa1", "pcap capture"},
-	{"\xa1\xb2\x3c\x4d", "pcap capture"},
-	{"\x0a\x0d\x0d\x0a", "pcapng capture"},
 	{"\x28\xb5\x2f\xfd", "zstd file"},
 	{"PK\x03\x04", "ZIP archive"},
 	{"PAR1", "Parquet file"},
@@ -266,22 +296,20 @@ type cutError struct {
 func (e *cutError) Error() string   { return e.format.Error() }
 func (e *cutError) Unwrap() []error { return []error{e.format, e.cause} }
 
-// Next returns the next rows, at least one row or reject, or [io.EOF]. The
-// frame is valid until the next call. After another error the rows before it
-// have been returned already and nothing more can be read.
+// Next returns the next rows or rejects, or [io.EOF]. The frame is valid until
+// the next call. It has no rows when 65,536 packets of a capture ended no flow.
+// After another error the rows before it have been returned already and nothing
+// more can be read.
 func (s *Source) Next() (*frame.Frame, error) { return s.table.next() }
 
 // At reads the single record at offset, as [frame.Frame.Offset] gave it. It
 // does not disturb Next. A compressed file is inflated up to the record, so
-// the cost is O(offset) there and O(1) otherwise.
+// the cost is O(offset) there and O(1) otherwise. A flow of a capture is kept,
+// or made again at the cost of reading up to its end (see Limits.KeptBytes).
 func (s *Source) At(offset int64) (*frame.Frame, error) {
 	m := s.meter
 	defer func() { s.meter = m }()
-	in, err := s.content(offset)
-	if err != nil {
-		return nil, err
-	}
-	return s.table.at(newRecords(in, s.lim), offset)
+	return s.table.at(offset)
 }
 
 // Format returns what the file is, for people.
@@ -297,22 +325,15 @@ func (s *Source) Format() string {
 func (s *Source) Schema() *frame.Schema { return frame.Flow }
 
 // Mapping returns for each schema field, in order, where it comes from.
-func (s *Source) Mapping() []Mapped { return s.table.mapping }
+func (s *Source) Mapping() []Mapped { return s.table.fields() }
 
 // Unmapped returns the columns of the file that no field uses.
-func (s *Source) Unmapped() []string { return s.table.unmapped }
+func (s *Source) Unmapped() []string { return s.table.rest() }
 
 // Repairs returns how many cells were mended or read as missing so far, by
-// reason. The map is a copy.
-func (s *Source) Repairs() map[string]int64 {
-	out := map[string]int64{}
-	for i, n := range s.table.repairs {
-		if n > 0 {
-			out[repairNames[i]] = n
-		}
-	}
-	return out
-}
+// reason; of captures, how many packets were left out or mended: they are no
+// rows and so no rejects. The map is a copy.
+func (s *Source) Repairs() map[string]int64 { return s.table.mended() }
 
 // Consumed returns how many bytes of the file have been read.
 func (s *Source) Consumed() int64 { return s.meter.n }

@@ -61,6 +61,10 @@ type Bundle struct {
 	// Abstain is the class probability below which a verdict is withheld.
 	Abstain float64 `json:"abstain"`
 	Card    string  `json:"card"` // Markdown
+	// Key is the name of the key that verified the signature, KeyFingerprint
+	// its 64 hex digits; of an unknown key the latter is a claim.
+	Key            string `json:"key,omitempty"`
+	KeyFingerprint string `json:"keyFingerprint,omitempty"`
 }
 
 // Class is one answer of a classifier.

@@ -12,6 +12,7 @@ import (
 	"cloister/shared/frame"
 	"cloister/shared/job"
 	"cloister/shared/model/tree"
+	"cloister/shared/sign"
 )
 
 // shapTolerance is the largest |base + sum(SHAP) - margin| of an explanation:
@@ -21,6 +22,7 @@ const shapTolerance = 1e-9
 // loaded is a bundle whose parts fit together.
 type loaded struct {
 	m         bundle.Manifest
+	trust     sign.Trust
 	sum       [32]byte
 	pipeline  *feature.Pipeline
 	forest    *tree.Ensemble
@@ -33,13 +35,22 @@ type loaded struct {
 	card      string
 }
 
-// load decodes every part and checks that they agree.
-func load(file []byte) (*loaded, error) {
-	b, err := bundle.Decode(file, bundle.Limits{})
+// load decodes every part and checks that they agree. Before the signature is
+// checked only the container has been read.
+func load(file []byte, keys []sign.Key) (*loaded, error) {
+	a, err := bundle.Open(file, bundle.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{m: b.Manifest(), sum: b.SHA256()}
+	trust, err := sign.Check(a, keys)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.Decode()
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{m: b.Manifest(), trust: trust, sum: b.SHA256()}
 	if !reaches(Version, l.m.MinRuntime) {
 		return nil, fmt.Errorf("it needs release %s of the scorer, this is %s", l.m.MinRuntime, Version)
 	}
@@ -184,7 +195,7 @@ func (l *loaded) describe(sha256 string, size int64) job.Bundle {
 	m := l.m
 	info := job.Bundle{
 		Name: m.Name, Version: m.Version, Title: m.Title, Description: m.Description,
-		SHA256: sha256, Size: size, Trust: "unsigned",
+		SHA256: sha256, Size: size, Trust: string(l.trust.State), Key: l.trust.Name, KeyFingerprint: l.trust.Fingerprint,
 		Model:         fmt.Sprintf("random forest, %d trees, %d nodes; isolation forest, %d trees", l.forest.Trees(), l.forest.Nodes(), l.isolation.Trees()),
 		AttackVersion: m.AttackVersion, Limits: m.KnownLimits, Vectors: len(l.vectors), Card: l.card, Threshold: 1,
 	}

@@ -22,6 +22,7 @@ import (
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
 	"cloister/shared/job"
+	"cloister/shared/sign"
 )
 
 var _ job.Scorer = (*Scorer)(nil)
@@ -31,6 +32,7 @@ var _ job.Scorer = (*Scorer)(nil)
 type Scorer struct {
 	b    *loaded
 	info job.Bundle
+	keys []sign.Key
 
 	// The file that was scored last, for Explain.
 	src    *ingest.Source
@@ -38,14 +40,24 @@ type Scorer struct {
 	offset []int64
 }
 
-// New returns a Scorer without a bundle.
-func New() *Scorer { return &Scorer{} }
+// New returns a Scorer without a bundle that trusts the pinned keys.
+func New() *Scorer { return &Scorer{keys: sign.Pinned()} }
+
+// Trust adds keys to those that verify the bundles loaded from now on. The
+// bundle that is loaded keeps its state.
+func (s *Scorer) Trust(keys ...sign.Key) { s.keys = append(s.keys, keys...) }
 
 // Load implements [job.Scorer]. A bundle that cannot be decoded, contradicts
-// itself or fails one of its own test vectors is refused with a
-// [*job.Failure] of kind "bundle", and the one before stays.
+// itself, fails one of its own test vectors or has a signature that does not
+// hold is refused with a [*job.Failure] of kind "bundle", and the one before
+// stays. One without signature loads, and so does one signed by a key that
+// nobody gave to Trust: job.Bundle.Trust tells.
 func (s *Scorer) Load(file []byte) (job.Bundle, error) {
-	b, err := load(file)
+	b, err := load(file, s.keys)
+	var tampered *sign.TamperedError
+	if errors.As(err, &tampered) {
+		return job.Bundle{}, job.Failf("bundle", "do not use it; get it again from its publisher", "bundle refused: it was changed after signing: %s", tampered.What)
+	}
 	if err != nil {
 		return job.Bundle{}, job.Failf("bundle", "use a bundle made by cloister train, complete and unchanged", "bundle refused: %v", err)
 	}
@@ -107,9 +119,9 @@ func inputFailure(err error) *job.Failure {
 	case errors.Is(err, ingest.ErrEmpty):
 		return job.Failf("input", "choose a file with a header line and rows", "%v", err)
 	case errors.As(err, &unsupported):
-		return job.Failf("input", "convert it to a flow CSV with NetFlow or CICFlowMeter columns, plain or gzip", "%v", err)
+		return job.Failf("input", "use a pcap or pcapng capture, or a flow CSV with NetFlow or CICFlowMeter columns, plain or gzip", "%v", err)
 	case errors.As(err, &unknown):
-		return job.Failf("input", "the first line must name flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
+		return job.Failf("input", "drop a capture, or a CSV whose first line names flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
 	case errors.As(err, &limit):
 		return job.Failf("input", "split the file or remove what is too large", "%v", err)
 	}
@@ -168,6 +180,7 @@ func (r *run) loop() (job.Summary, error) {
 			break
 		}
 	}
+	r.sum.Format = r.src.Format() // a capture is counted while it is read
 	return r.sum, nil
 }
 

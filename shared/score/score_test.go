@@ -2,6 +2,9 @@ package score_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,8 +16,10 @@ import (
 	"strings"
 	"testing"
 
+	"cloister/shared/bundle"
 	"cloister/shared/job"
 	"cloister/shared/score"
+	"cloister/shared/sign"
 )
 
 const (
@@ -152,9 +157,9 @@ func TestScore_refusesWithAdvice(t *testing.T) {
 	tests := []struct{ name, in, text, help string }{
 		{"empty", "", "the file is empty", "header line"},
 		{"header only", head, "the file is empty", "header line"},
-		{"prose", "Dear sir,\nhello\n", "no reader recognises this file", "first line must name flow columns"},
+		{"prose", "Dear sir,\nhello\n", "no reader recognises this file", "first line names flow columns"},
 		{"binary", "\x00\x01\x02", "NUL at byte 0", "first line"},
-		{"Parquet", "PAR1\x15\x04", "Parquet file", "convert"},
+		{"Parquet", "PAR1\x15\x04", "Parquet file", "capture"},
 		{"capture, cut in its head", "\xd4\xc3\xb2\xa1", "pcap: byte 0: cut short", "complete"},
 		{"10,000 columns", strings.Repeat("IN_BYTES,", 9999) + "X\n1\n", "columns: 10000 is over the limit of 2000", "split"},
 		{"too few features", "L4_DST_PORT,L4_SRC_PORT,IPV4_SRC_ADDR,IPV4_DST_ADDR\n1,2,a,b\n", "20 of the bundle's 21 features", "export the missing columns"},
@@ -293,5 +298,89 @@ func BenchmarkExplain(b *testing.B) {
 		if _, err := s.Explain(row); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// resigned returns the published bundle with changes, an entry of nil being
+// taken out, and its signature by key over what it was before them.
+func resigned(t *testing.T, key *ecdsa.PrivateKey, changes map[string][]byte) []byte {
+	t.Helper()
+	b, err := bundle.Decode(read(t, bundleFile), bundle.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := bundle.Open(read(t, bundleFile), bundle.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, name := range b.Names() {
+		if name != bundle.ManifestName {
+			files[name], _ = b.File(name)
+		}
+	}
+	if files[bundle.SignatureName], err = sign.Sign(key, "flows", a.Digests()); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range changes {
+		if files[name] = content; content == nil {
+			delete(files, name)
+		}
+	}
+	file, err := bundle.Encode(b.Manifest(), files, bundle.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Three states load, a signature that does not hold never does.
+func TestScorer_trust(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := sign.NewKey("Example", &key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := resigned(t, key, nil)
+	s := score.New()
+	state := func(file []byte, trust, name, fingerprint string) {
+		t.Helper()
+		info, err := s.Load(file)
+		if err != nil || info.Trust != trust || info.Key != name || info.KeyFingerprint != fingerprint {
+			t.Errorf("%q by %q %q, want %q by %q: %v", info.Trust, info.Key, info.KeyFingerprint, trust, name, err)
+		}
+	}
+	state(resigned(t, key, map[string][]byte{"model.sig": nil}), "unsigned", "", "")
+	state(signed, "unknown key", "", public.Fingerprint())
+	for name, changes := range map[string]map[string][]byte{
+		"changed":   {"CARD.md": []byte("# Trust me")},
+		"added":     {"NOTICE": []byte("x")},
+		"malformed": {"model.sig": []byte("{}")},
+	} {
+		for _, known := range []bool{false, true} {
+			s := score.New()
+			if known {
+				s.Trust(public)
+			}
+			_, err := s.Load(resigned(t, key, changes))
+			var failure *job.Failure
+			if !errors.As(err, &failure) || failure.Kind != "bundle" {
+				t.Errorf("%s, key known: %v: %v", name, known, err)
+			}
+			if _, err := s.Score(text(head+good), job.Options{}, nil); err == nil {
+				t.Errorf("%s, key known: %v: it scores", name, known)
+			}
+		}
+	}
+	s.Trust(public)
+	state(signed, "verified", "Example", public.Fingerprint())
+	if _, err := s.Load(resigned(t, key, map[string][]byte{"CARD.md": []byte("# Trust me")})); err == nil || !strings.Contains(err.Error(), "changed after signing") {
+		t.Errorf("changed: %v", err)
+	}
+	if _, err := s.Score(text(head+good), job.Options{}, func(job.Progress, *job.Batch) bool { return true }); err != nil {
+		t.Errorf("the verified bundle is gone: %v", err)
 	}
 }

@@ -242,7 +242,7 @@ func TestPage_coloursCanBeChosen(t *testing.T) {
 	if err := chromedp.Run(tab, chromedp.Reload()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, tab, `$('.zone-title')?.textContent.includes('Drop a flow file') && d.documentElement.dataset.theme === 'light'`)
+	until(t, tab, `$('.zone-title')?.textContent.includes('Drop a capture or flow file') && d.documentElement.dataset.theme === 'light'`)
 	press1()
 	press1()
 	until(t, tab, `!d.documentElement.dataset.theme`)

@@ -144,7 +144,7 @@ func open(t testing.TB, o chromium.Options, sample string) *chromium.Tab {
 			}
 		}
 	})
-	until(t, tab, `$('.zone-title')?.textContent.includes('Drop a flow file')`)
+	until(t, tab, `$('.zone-title')?.textContent.includes('Drop a capture or flow file')`)
 	return tab
 }
 

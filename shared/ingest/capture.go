@@ -1,0 +1,305 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"cloister/shared/frame"
+	"cloister/shared/ingest/internal/capture"
+	"cloister/shared/ingest/internal/flow"
+)
+
+// captureTable reads packet captures and yields the flows in them, in the
+// order in which they end. The row of a flow is its number in that order, and
+// so is its offset: a flow lies at no single place of the file.
+type captureTable struct {
+	flowMeter
+	reopen  func() (io.Reader, error)
+	options flow.Options
+	mapping []Mapped
+	kept    kept
+	queue   []flow.Record // ended, not returned yet
+	taken   int           // of queue
+	row     int64
+	frame   *frame.Frame
+}
+
+// flowMeter joins the three steps from bytes to flows.
+type flowMeter struct {
+	packets *capture.Reader
+	decoder *capture.Decoder
+	flows   *flow.Table
+	link    string // of the first packet
+	mixed   bool
+	err     error // that ended the packets
+}
+
+// stepPackets is after how many packets next returns, with or without flows,
+// so that progress is shown and cancel heard.
+const stepPackets = 1 << 16
+
+func newFlowMeter(in io.Reader, o flow.Options, emit func(*flow.Flow)) (flowMeter, error) {
+	packets, err := capture.NewReader(in)
+	if err != nil {
+		return flowMeter{}, captureError(err)
+	}
+	return flowMeter{packets: packets, decoder: &capture.Decoder{}, flows: flow.NewTable(o, emit)}, nil
+}
+
+// step reads one packet and reports whether there was one.
+func (m *flowMeter) step() bool {
+	if m.err != nil {
+		return false
+	}
+	f, err := m.packets.Next()
+	if err != nil {
+		m.err = captureError(err)
+		return false
+	}
+	if name := capture.LinkName(f.Link); m.link == "" {
+		m.link = name
+	} else if name != m.link {
+		m.mixed = true
+	}
+	var p capture.Packet
+	if m.decoder.Decode(&f, &p) {
+		m.flows.Add(&p)
+	}
+	return true
+}
+
+// captureError turns an error of package capture into one of this package.
+func captureError(err error) error {
+	e, ok := errors.AsType[*capture.Error](err)
+	if !ok {
+		return err
+	}
+	f := &FormatError{Format: e.Format, Offset: e.Offset, What: e.What}
+	if cause := e.Unwrap(); cause != nil {
+		return &cutError{f, cause}
+	}
+	return f
+}
+
+func newCaptureTable(reopen func() (io.Reader, error), lim Limits) (*captureTable, error) {
+	t := &captureTable{reopen: reopen, kept: kept{limit: lim.KeptBytes}, options: flow.Options{Idle: int64(lim.FlowIdle), Active: int64(lim.FlowActive), Flows: lim.Flows}}
+	in, err := reopen()
+	if err != nil {
+		return nil, err
+	}
+	if t.flowMeter, err = newFlowMeter(in, t.options, func(f *flow.Flow) { t.queue = append(t.queue, f.Record()) }); err != nil {
+		return nil, err
+	}
+	has := flow.Has()
+	t.frame = frame.New(frame.Flow, frameRows, has)
+	for i, field := range frame.Flow.Fields {
+		m := Mapped{Field: field.Name}
+		if has[i] {
+			m.From, m.How = "packets", Computed
+		}
+		t.mapping = append(t.mapping, m)
+	}
+	// The first step decides what the file is called and whether it is of use.
+	t.meter()
+	if t.waiting() == 0 && t.err != nil {
+		return nil, t.end()
+	}
+	return t, nil
+}
+
+// end returns the error that ends reading: of a whole file without flows, why
+// there is none.
+func (t *captureTable) end() error {
+	switch {
+	case t.row > 0 || !errors.Is(t.err, io.EOF):
+		return t.err
+	case t.packets.Packets() == 0:
+		return ErrEmpty
+	}
+	return &FormatError{Format: t.packets.Format(), What: t.nothing()}
+}
+
+// nothing says why there is no flow.
+func (t *captureTable) nothing() string {
+	s := fmt.Sprintf("no flow in %s packets of %s", grouped(t.packets.Packets()), t.links())
+	skipped := t.decoder.Skipped()
+	for _, why := range slices.Sorted(maps.Keys(skipped)) {
+		s += fmt.Sprintf("; %s: %s", why, grouped(skipped[why]))
+	}
+	return s
+}
+
+// meter reads packets until a frame of flows has ended, or for one step, or to
+// the end of the file, where all flows end.
+func (t *captureTable) meter() {
+	for n := 0; n < stepPackets && t.waiting() < frameRows && t.step(); n++ {
+	}
+	if t.err != nil {
+		t.flows.Drain(frameRows - t.waiting())
+	}
+}
+
+func (t *captureTable) waiting() int { return len(t.queue) - t.taken }
+
+// next implements [Source.Next].
+func (t *captureTable) next() (*frame.Frame, error) {
+	t.meter()
+	t.frame.Reset()
+	n := min(t.waiting(), frameRows)
+	if n == 0 && t.err != nil {
+		return nil, t.end()
+	}
+	for i := range t.queue[t.taken : t.taken+n] {
+		rec := &t.queue[t.taken+i]
+		t.row++
+		t.kept.add(rec)
+		rec.AppendTo(t.frame)
+		t.frame.Row = append(t.frame.Row, t.row)
+		t.frame.Offset = append(t.frame.Offset, t.row)
+	}
+	if t.taken += n; t.taken == len(t.queue) {
+		t.queue, t.taken = t.queue[:0], 0
+	}
+	return t.frame, nil
+}
+
+// at implements [Source.At] with offset the number of a flow. Flows that are
+// no longer kept cost reading the capture up to their end.
+func (t *captureTable) at(number int64) (*frame.Frame, error) {
+	if number < 1 || number > t.row {
+		return nil, &FormatError{Format: t.packets.Format(), Offset: number, What: "no flow of this number was read"}
+	}
+	rec, ok, err := t.kept.get(number)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		if rec, err = t.reread(number); err != nil {
+			return nil, err
+		}
+	}
+	f := frame.New(frame.Flow, 1, flow.Has())
+	rec.AppendTo(f)
+	f.Row, f.Offset = append(f.Row, number), append(f.Offset, number)
+	return f, nil
+}
+
+// reread meters the capture again until the flow of this number ends: the same
+// packets end the same flows.
+func (t *captureTable) reread(number int64) (flow.Record, error) {
+	in, err := t.reopen()
+	if err != nil {
+		return flow.Record{}, err
+	}
+	var found flow.Record
+	seen := int64(0)
+	m, err := newFlowMeter(in, t.options, func(f *flow.Flow) {
+		if seen++; seen == number {
+			found = f.Record()
+		}
+	})
+	if err != nil {
+		return flow.Record{}, err
+	}
+	for seen < number && m.step() {
+	}
+	m.flows.Drain(int(number - seen))
+	if seen < number { // the file has changed
+		return flow.Record{}, m.err
+	}
+	return found, nil
+}
+
+func (t *captureTable) fields() []Mapped { return t.mapping }
+
+func (t *captureTable) rest() []string { return nil }
+
+// mended counts what was left out, by reason. Packets are no rows, so they
+// are not among the rejects: rows and rejects share one numbering.
+func (t *captureTable) mended() map[string]int64 {
+	out := t.decoder.Skipped()
+	for name, n := range map[string]int64{
+		"packet stamped before the last one of its flow, taken as simultaneous": t.flows.Late(),
+		"flow ended early: too many at once":                                    t.flows.Evicted(),
+	} {
+		if n > 0 {
+			out[name] = n
+		}
+	}
+	return out
+}
+
+// describe names the container, the link and how far reading has come.
+func (t *captureTable) describe() string {
+	s := fmt.Sprintf("%s capture, %s, %s packets", t.packets.Format(), t.links(), grouped(t.packets.Packets()))
+	if t.err == nil {
+		s += " so far"
+	}
+	return s
+}
+
+func (t *captureTable) links() string {
+	switch {
+	case t.link == "":
+		return "no link yet"
+	case t.mixed:
+		return t.link + " and others"
+	}
+	return t.link
+}
+
+// grouped writes n with commas between thousands.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// keptBlock is how many flows are decoded to reach one.
+const keptBlock = 64
+
+// kept holds the first flows of a capture, encoded.
+type kept struct {
+	blocks [][]byte // of keptBlock flows each, the last may have fewer
+	flows  int64
+	bytes  int
+	limit  int
+}
+
+// add keeps r, unless the room is used up.
+func (k *kept) add(r *flow.Record) {
+	if k.bytes >= k.limit {
+		return
+	}
+	if k.flows%keptBlock == 0 {
+		if n := len(k.blocks); n > 0 {
+			k.blocks[n-1] = slices.Clip(slices.Clone(k.blocks[n-1]))
+		}
+		k.blocks = append(k.blocks, nil)
+	}
+	last := &k.blocks[len(k.blocks)-1]
+	before := len(*last)
+	*last = r.AppendBinary(*last)
+	k.bytes += len(*last) - before
+	k.flows++
+}
+
+// get returns the flow of a number, 1 or more, and whether it is kept.
+func (k *kept) get(number int64) (r flow.Record, ok bool, err error) {
+	if number > k.flows {
+		return r, false, nil
+	}
+	i := number - 1
+	b := k.blocks[i/keptBlock]
+	for range i%keptBlock + 1 {
+		if r, b, err = flow.DecodeRecord(b); err != nil {
+			return r, false, err
+		}
+	}
+	return r, true, nil
+}

@@ -1,0 +1,338 @@
+package capture
+
+import (
+	"bytes"
+)
+
+// Protocol numbers.
+const (
+	ICMP   = 1 // of IPv4
+	TCP    = 6
+	UDP    = 17
+	ICMPv6 = 58
+	SCTP   = 132
+
+	protoIPIP = 4
+	protoIPv6 = 41
+	protoGRE  = 47
+)
+
+// Key says which packets belong together in both directions. A is the lower
+// end: by address, then by port. IPv4 addresses take the first four bytes.
+type Key struct {
+	A, B         [16]byte
+	PortA, PortB uint16 // 0 except for TCP, UDP and SCTP
+	Protocol     uint8
+	IPv6         bool
+	VLAN         uint32 // the innermost two ids, 0 without
+}
+
+// Packet is what a flow needs of one packet. With a tunnel it is the inner
+// packet. Lengths come from the IP head and not from what was captured, so
+// that neither padding nor snapping changes them.
+type Packet struct {
+	Key     Key
+	Reverse bool  // from Key.B to Key.A
+	Time    int64 // as [Frame.Time]
+	Bytes   uint32
+	TTL     uint8 // IPv6: hop limit
+	Flags   uint8 // of TCP
+	Window  uint16
+	Seq     uint32
+	ICMP    uint16 // type x 256 + code
+	Head    bool   // the transport head is here: false for a later fragment
+	Length  uint32 // of the transport's payload
+	Payload []byte // what was captured of it, valid as long as the frame's data
+}
+
+// reason says why a packet gave nothing.
+type reason uint8
+
+const (
+	decoded reason = iota
+	badLink
+	notIP
+	short
+	malformed
+	tooDeep
+	orphan
+	carrier
+	reasons
+)
+
+var reasonNames = [reasons]string{
+	notIP:     "packet left out: not IP (ARP, LLDP and the like)",
+	short:     "packet left out: captured too short for its headers",
+	malformed: "packet left out: malformed IP header",
+	tooDeep:   "packet left out: more than 8 nested headers",
+	orphan:    "packet left out: fragment whose first part was not seen",
+	carrier:   "packet left out: later fragment of a tunnel's outer packet, counted with the inner one",
+}
+
+// maxHeaders bounds each chain: tags before IP, extension headers, tunnels.
+const maxHeaders = 8
+
+// maxFragments is how many fragmented packets are remembered; the oldest is
+// forgotten first.
+const maxFragments = 4096
+
+// Decoder walks the headers of packets. The zero value is ready. It is not
+// safe for concurrent use.
+//
+// Rule for fragments: the first one carries the ports and is remembered by
+// addresses, protocol, VLAN and id; later ones join its flow with their own
+// IP length. Those that come before the first one are left out and counted.
+//
+// Rule for tunnels (GRE, IP in IP, 6in4, VXLAN, Geneve, GTP-U, Teredo): the
+// inner packet counts, if there is an IP packet inside; otherwise the outer.
+type Decoder struct {
+	skipped   [reasons]int64
+	links     map[uint16]int64
+	fragments map[fragment]owner
+	ring      []fragment
+	oldest    int
+}
+
+// fragment identifies the fragments of one packet.
+type fragment struct {
+	from, to [16]byte
+	id, vlan uint32
+	protocol uint8
+}
+
+// owner is the flow of a fragmented packet.
+type owner struct {
+	key     Key
+	reverse bool
+	carrier bool
+}
+
+// Decode fills p from f and reports whether there was an IP packet. What was
+// left out is counted in Skipped. It costs O(headers) and keeps nothing of f
+// but the ports of fragmented packets.
+func (d *Decoder) Decode(f *Frame, p *Packet) bool {
+	*p = Packet{Time: f.Time}
+	ether, rest, why := link(f.Link, f.Data)
+	if why == decoded {
+		wire := int(min(f.Length, MaxPacket)) - (len(f.Data) - len(rest))
+		why = d.walk(ether, rest, max(wire, len(rest)), p, 0)
+	}
+	if why == badLink {
+		if d.links == nil {
+			d.links = map[uint16]int64{}
+		}
+		d.links[f.Link]++
+	}
+	d.skipped[why]++
+	return why == decoded
+}
+
+// Skipped returns how many packets were left out so far, by reason. The map is
+// a copy.
+func (d *Decoder) Skipped() map[string]int64 {
+	out := map[string]int64{}
+	for why, name := range reasonNames {
+		if n := d.skipped[why]; n > 0 && name != "" {
+			out[name] = n
+		}
+	}
+	for link, n := range d.links {
+		out["packet left out: "+LinkName(link)+" is not read"] += n
+	}
+	return out
+}
+
+// walk goes from an EtherType to the transport. wire is the length of b before
+// the capture cut it.
+func (d *Decoder) walk(ether uint16, b []byte, wire int, p *Packet, depth int) reason {
+	if depth == maxHeaders {
+		return tooDeep
+	}
+	ether, rest, why := tags(ether, b, &p.Key.VLAN)
+	if why != decoded {
+		return why
+	}
+	wire -= len(b) - len(rest)
+	var h ipHead
+	if ether == etherIPv4 {
+		why = h.four(rest, wire)
+	} else {
+		why = h.six(rest, wire)
+	}
+	if why != decoded {
+		return why
+	}
+	return d.transport(&h, p, depth)
+}
+
+// ipHead is an IP head with its extensions.
+type ipHead struct {
+	from, to    [16]byte
+	v6          bool // IPv6
+	protocol    uint8
+	ttl         uint8
+	total       int    // bytes of the IP packet
+	length      int    // bytes behind the heads
+	body        []byte // what was captured of them
+	id          uint32
+	first, late bool // fragments
+}
+
+func (h *ipHead) four(b []byte, wire int) reason {
+	if len(b) < 20 {
+		return short
+	}
+	head, total := int(b[0]&15)*4, int(be16(b[2:]))
+	if total == 0 { // left to the network card to fill in
+		total = wire
+	}
+	if b[0]>>4 != 4 || head < 20 || total < head {
+		return malformed
+	}
+	if len(b) < head {
+		return short
+	}
+	copy(h.from[:], b[12:16])
+	copy(h.to[:], b[16:20])
+	h.ttl, h.protocol = b[8], b[9]
+	h.total, h.length, h.body = total, total-head, b[head:min(total, len(b))]
+	h.id = uint32(be16(b[4:]))
+	word := be16(b[6:])
+	h.late = word&0x1fff != 0
+	h.first = !h.late && word&0x2000 != 0
+	return decoded
+}
+
+func (h *ipHead) six(b []byte, wire int) reason {
+	if len(b) < 40 {
+		return short
+	}
+	if b[0]>>4 != 6 {
+		return malformed
+	}
+	copy(h.from[:], b[8:24])
+	copy(h.to[:], b[24:40])
+	h.v6, h.protocol, h.ttl = true, b[6], b[7]
+	h.total = int(be16(b[4:])) + 40
+	if h.total == 40 && h.protocol != 59 && wire > 40 {
+		h.total = wire // a jumbogram, or left to the network card
+	}
+	h.length, h.body = h.total-40, b[40:min(h.total, len(b))]
+	for range maxHeaders {
+		size := 8
+		switch h.protocol {
+		case 0, 43, 60, 135, 139, 140:
+			if len(h.body) >= 2 {
+				size += int(h.body[1]) * 8
+			}
+		case 51:
+			if len(h.body) >= 2 {
+				size += int(h.body[1]) * 4
+			}
+		case 44:
+		default:
+			return decoded
+		}
+		switch {
+		case h.length < size:
+			return malformed
+		case len(h.body) < size:
+			return short
+		}
+		if h.protocol == 44 {
+			word := be16(h.body[2:])
+			h.late = word&0xfff8 != 0
+			h.first = !h.late && word&1 == 1
+			h.id = be32(h.body[4:])
+		}
+		h.protocol = h.body[0]
+		h.length, h.body = h.length-size, h.body[size:]
+		if h.late {
+			return decoded
+		}
+	}
+	return tooDeep
+}
+
+// transport fills p from what is behind an IP head.
+func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
+	p.Bytes, p.TTL = uint32(h.total), h.ttl
+	name := fragment{h.from, h.to, h.id, p.Key.VLAN, h.protocol}
+	if h.late {
+		o, ok := d.fragments[name]
+		switch {
+		case !ok:
+			return orphan
+		case o.carrier:
+			return carrier
+		}
+		p.Key, p.Reverse = o.key, o.reverse
+		return decoded
+	}
+	var from, to uint16
+	b, head := h.body, 0
+	switch h.protocol {
+	case TCP, UDP, SCTP:
+		switch {
+		case h.length < 4:
+			return malformed
+		case len(b) < 4:
+			return short
+		}
+		from, to = be16(b), be16(b[2:])
+		head = 8
+		switch {
+		case h.protocol == SCTP:
+			head = 12
+		case h.protocol == TCP && len(b) >= 16:
+			head = int(b[12]>>4) * 4
+			p.Seq, p.Flags, p.Window = be32(b[4:]), b[13], be16(b[14:])
+		case h.protocol == TCP:
+			head = 20
+		}
+	case ICMP, ICMPv6:
+		if len(b) >= 2 {
+			p.ICMP = be16(b)
+		}
+	}
+	p.Head = true
+	p.Length = uint32(max(h.length-head, 0))
+	p.Payload = b[min(head, len(b)):]
+	p.Key.Protocol, p.Key.IPv6 = h.protocol, h.v6
+	p.Key.A, p.Key.B, p.Key.PortA, p.Key.PortB = h.from, h.to, from, to
+	if c := bytes.Compare(h.from[:], h.to[:]); c > 0 || c == 0 && from > to {
+		p.Key.A, p.Key.B, p.Key.PortA, p.Key.PortB, p.Reverse = h.to, h.from, to, from, true
+	}
+	inner := false
+	if ether, rest := tunnel(h.protocol, from, to, p.Payload); ether != 0 {
+		q := Packet{Time: p.Time, Key: Key{VLAN: p.Key.VLAN}}
+		wire := int(p.Length) - (len(p.Payload) - len(rest))
+		switch why := d.walk(ether, rest, max(wire, len(rest)), &q, depth+1); why {
+		case decoded:
+			*p, inner = q, true
+		case orphan, carrier:
+			return why
+		}
+	}
+	if h.first {
+		d.remember(name, owner{p.Key, p.Reverse, inner})
+	}
+	return decoded
+}
+
+// remember keeps the flow of a fragmented packet.
+func (d *Decoder) remember(name fragment, o owner) {
+	if d.fragments == nil {
+		d.fragments = map[fragment]owner{}
+	}
+	if _, ok := d.fragments[name]; !ok {
+		if len(d.ring) < maxFragments {
+			d.ring = append(d.ring, name)
+		} else {
+			delete(d.fragments, d.ring[d.oldest])
+			d.ring[d.oldest] = name
+			d.oldest = (d.oldest + 1) % maxFragments
+		}
+	}
+	d.fragments[name] = o
+}

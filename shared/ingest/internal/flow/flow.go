@@ -1,0 +1,257 @@
+// Package flow turns packets into bidirectional flows with the fields of
+// NetFlow version 9 as the NF-* data sets define them. It hides the table of
+// live flows, when a flow ends, and how each field is computed.
+//
+//	t := flow.NewTable(flow.Options{}, func(f *flow.Flow) { rec := f.Record(); rec.AppendTo(frame) })
+//	t.Add(&packet)
+//	t.Drain(t.Len())
+//
+// Limits: memory is bounded by [Options.Flows] at about 600 bytes each. Of the
+// fields of [frame.Flow], L7_PROTO and the label are not made.
+package flow
+
+import "cloister/shared/ingest/internal/capture"
+
+// Options set when flows end. A zero field means the default in its comment.
+type Options struct {
+	Idle   int64 // nanoseconds without a packet, default 60 s, as NF-CSE-CIC-IDS2018-v3 was cut
+	Active int64 // nanoseconds since the first packet, default 120 s
+	Flows  int   // live at once, default 131,072: one more ends that which was silent for longest
+}
+
+// The defaults of [Options].
+const (
+	DefaultIdle   = 60_000_000_000
+	DefaultActive = 120_000_000_000
+	DefaultFlows  = 1 << 17
+)
+
+// Side is one direction of a flow.
+type Side struct {
+	Packets, Bytes               uint64 // IP bytes
+	First, Last                  int64  // nanoseconds, meaningful with a packet
+	Flags                        uint8  // OR of the TCP flags
+	MinTTL, MaxTTL               uint8
+	Window                       uint16 // largest, not scaled
+	RetransPackets, RetransBytes uint64 // IP bytes
+	GapMin, GapMax               uint64 // whole milliseconds, rounded down
+	gapSum, gapSquares           float64
+	next                         uint32 // sequence number behind the last octet
+	sequenced                    bool
+}
+
+// Flow is one bidirectional flow. Sides[0] is the source.
+type Flow struct {
+	Key               capture.Key
+	Reverse           bool  // the source is Key.B
+	Start, End        int64 // nanoseconds since 1970 UTC
+	Sides             [2]Side
+	Shortest, Longest uint32    // IP packets in bytes
+	Bins              [6]uint64 // packets up to 128, 256, 512, 1024, 1514 bytes and longer
+	ICMP              uint16    // type x 256 + code of the first packet that has one
+	DNSID, DNSType    uint16    // of the first message
+	DNSTTL            uint32    // of the first A record of an answer
+	FTPCode           uint16    // last reply code of an FTP server
+
+	asked, answered, pinged bool
+	older, newer            *Flow // by last packet
+}
+
+// Table holds the live flows. It is not safe for concurrent use.
+//
+// A packet joins the live flow of its key unless it is more than Idle before
+// or after the last packet of that flow, or Active or more after its first:
+// then that flow ends and a new one starts. A packet stamped up to Idle before
+// the last one of its flow counts as simultaneous with it, so that times in a
+// flow never go back. The source is who sent the first packet of the flow, or
+// its receiver when that is a SYN with ACK.
+type Table struct {
+	o              Options
+	emit           func(*Flow)
+	live           map[capture.Key]*Flow
+	oldest, newest *Flow
+	free           *Flow // linked by newer
+	last           int64
+	late, evicted  int64
+}
+
+// NewTable returns an empty table. emit is called with each flow that ends;
+// the flow is valid until emit returns.
+func NewTable(o Options, emit func(*Flow)) *Table {
+	if o.Idle <= 0 {
+		o.Idle = DefaultIdle
+	}
+	if o.Active <= 0 {
+		o.Active = DefaultActive
+	}
+	if o.Flows <= 0 {
+		o.Flows = DefaultFlows
+	}
+	return &Table{o: o, emit: emit, live: map[capture.Key]*Flow{}}
+}
+
+// Len returns the number of live flows.
+func (t *Table) Len() int { return len(t.live) }
+
+// Late returns how many packets were stamped before the last one of their flow.
+func (t *Table) Late() int64 { return t.late }
+
+// Evicted returns how many flows ended because the table was full.
+func (t *Table) Evicted() int64 { return t.evicted }
+
+// Add counts one packet, in O(1). Flows that it shows to be over are emitted
+// before it is counted.
+func (t *Table) Add(p *capture.Packet) {
+	// Two packets in a row have to agree that time has passed: one wrong stamp
+	// in the future would end every flow.
+	now := min(p.Time, t.last)
+	t.last = p.Time
+	for t.oldest != nil && now-t.oldest.End > t.o.Idle {
+		t.end(t.oldest)
+	}
+	f, when := t.live[p.Key], p.Time
+	if f != nil {
+		switch {
+		case when-f.End > t.o.Idle, f.End-when > t.o.Idle, when-f.Start >= t.o.Active:
+			t.end(f)
+			f = nil
+		case when < f.End:
+			when = f.End
+			t.late++
+		}
+	}
+	if f == nil {
+		f = t.start(p)
+	} else if t.newest != f {
+		t.unlink(f)
+		t.link(f)
+	}
+	f.add(p, when)
+}
+
+// Drain ends up to n flows, those which were silent for longest first.
+func (t *Table) Drain(n int) {
+	for range min(n, len(t.live)) {
+		t.end(t.oldest)
+	}
+}
+
+func (t *Table) start(p *capture.Packet) *Flow {
+	if len(t.live) >= t.o.Flows {
+		t.evicted++
+		t.end(t.oldest)
+	}
+	f := t.free
+	if f == nil {
+		f = &Flow{}
+	} else {
+		t.free = f.newer
+	}
+	const synAck = 0x12
+	answer := p.Head && p.Key.Protocol == capture.TCP && p.Flags&synAck == synAck
+	*f = Flow{Key: p.Key, Reverse: p.Reverse != answer, Start: p.Time, End: p.Time, Shortest: p.Bytes}
+	t.live[p.Key] = f
+	t.link(f)
+	return f
+}
+
+func (t *Table) end(f *Flow) {
+	t.unlink(f)
+	delete(t.live, f.Key)
+	t.emit(f)
+	f.newer, t.free = t.free, f
+}
+
+func (t *Table) link(f *Flow) {
+	f.older, f.newer = t.newest, nil
+	if t.newest != nil {
+		t.newest.newer = f
+	} else {
+		t.oldest = f
+	}
+	t.newest = f
+}
+
+func (t *Table) unlink(f *Flow) {
+	if f.older != nil {
+		f.older.newer = f.newer
+	} else {
+		t.oldest = f.newer
+	}
+	if f.newer != nil {
+		f.newer.older = f.older
+	} else {
+		t.newest = f.older
+	}
+}
+
+// binEnds are the upper ends of the size bins, in bytes.
+var binEnds = [5]uint32{128, 256, 512, 1024, 1514}
+
+// add counts a packet that arrived at when, which is not before f.End.
+func (f *Flow) add(p *capture.Packet, when int64) {
+	f.End = when
+	f.Shortest, f.Longest = min(f.Shortest, p.Bytes), max(f.Longest, p.Bytes)
+	bin := 0
+	for bin < len(binEnds) && p.Bytes > binEnds[bin] {
+		bin++
+	}
+	f.Bins[bin]++
+	way := 0
+	if p.Reverse != f.Reverse {
+		way = 1
+	}
+	f.Sides[way].add(p, when)
+	if p.Head {
+		f.look(p, way)
+	}
+}
+
+func (s *Side) add(p *capture.Packet, when int64) {
+	if s.Packets == 0 {
+		s.First, s.MinTTL, s.MaxTTL = when, p.TTL, p.TTL
+	} else {
+		gap := uint64(when-s.Last) / 1e6
+		if s.Packets == 1 {
+			s.GapMin = gap
+		}
+		s.GapMin, s.GapMax = min(s.GapMin, gap), max(s.GapMax, gap)
+		s.gapSum += float64(gap)
+		s.gapSquares += float64(float64(gap) * float64(gap))
+	}
+	s.Last = when
+	s.Packets++
+	s.Bytes += uint64(p.Bytes)
+	s.MinTTL, s.MaxTTL = min(s.MinTTL, p.TTL), max(s.MaxTTL, p.TTL)
+	s.Flags |= p.Flags
+	s.Window = max(s.Window, p.Window)
+	if p.Head && p.Key.Protocol == capture.TCP {
+		s.sequence(p)
+	}
+}
+
+// sequence counts retransmissions: segments that take up sequence space, all
+// of it sent before. A keep-alive (one octet or none before the next number)
+// is not one.
+func (s *Side) sequence(p *capture.Packet) {
+	const fin, syn = 1, 2
+	size := p.Length
+	if p.Flags&fin != 0 {
+		size++
+	}
+	if p.Flags&syn != 0 {
+		size++
+	}
+	if size == 0 {
+		return
+	}
+	end := p.Seq + size
+	switch {
+	case !s.sequenced || int32(end-s.next) > 0:
+		s.next, s.sequenced = end, true
+	case p.Seq+1 == s.next && p.Length <= 1 && p.Flags&(fin|syn) == 0:
+	default:
+		s.RetransPackets++
+		s.RetransBytes += uint64(p.Bytes)
+	}
+}
