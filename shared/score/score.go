@@ -282,7 +282,7 @@ func sentence(rec job.Record, info job.Bundle, anomaly float64) string {
 		fmt.Fprintf(&b, "Row %d looks like %s: %.0f %% of the forest's votes.", rec.Row, class.Name, share*100)
 	}
 	if p := float64(class.Precision); !math.IsNaN(p) {
-		fmt.Fprintf(&b, " On held-out rows %.0f %% of such verdicts were right.", p*100)
+		fmt.Fprintf(&b, " On held-out rows %.1f %% of such verdicts were right.", p*100)
 	}
 	var why []string
 	for _, a := range rec.Attributions {

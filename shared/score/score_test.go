@@ -66,34 +66,36 @@ func hashFloats(h hash.Hash, values ...float64) {
 	}
 }
 
-// TestScore_sameBitsEverywhere hashes every verdict of the sample and the
+// TestScore_sameBitsEverywhere hashes every verdict of both samples and the
 // explanation of each tenth row. The golden was written natively on amd64;
 // `make test-wasm` runs this test under js/wasm in Node, so equality there is
 // equality of bits.
 func TestScore_sameBitsEverywhere(t *testing.T) {
 	s, _ := loaded(t)
 	h := sha256.New()
-	rows := 0
-	sum, err := s.Score(file{bytes.NewReader(read(t, sampleFile))}, job.Options{}, func(_ job.Progress, b *job.Batch) bool {
-		for i := range b.Row {
-			fmt.Fprintf(h, "%d %d %v ", b.Row[i], b.Class[i], b.Abstained[i])
-			hashFloats(h, b.Probability[i], b.Attack[i], b.Anomaly[i])
-			rows++
+	for _, name := range []string{sampleFile, "../../models/sample/lab.csv"} {
+		rows := 0
+		sum, err := s.Score(file{bytes.NewReader(read(t, name))}, job.Options{}, func(_ job.Progress, b *job.Batch) bool {
+			for i := range b.Row {
+				fmt.Fprintf(h, "%d %d %v ", b.Row[i], b.Class[i], b.Abstained[i])
+				hashFloats(h, b.Probability[i], b.Attack[i], b.Anomaly[i])
+				rows++
+			}
+			return true
+		})
+		if err != nil || rows < 500 || sum.Rejected != 0 {
+			t.Fatalf("%s: %d rows, %+v, %v", name, rows, sum, err)
 		}
-		return true
-	})
-	if err != nil || rows < 500 || sum.Rejected != 0 {
-		t.Fatalf("%d rows, %+v, %v", rows, sum, err)
-	}
-	for row := int64(1); row <= int64(rows); row += 10 {
-		rec, err := s.Explain(row)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hashFloats(h, rec.Base, rec.Margin)
-		for _, a := range rec.Attributions {
-			fmt.Fprint(h, a.Feature)
-			hashFloats(h, a.SHAP, float64(a.Percentile))
+		for row := int64(1); row <= int64(rows); row += 10 {
+			rec, err := s.Explain(row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hashFloats(h, rec.Base, rec.Margin)
+			for _, a := range rec.Attributions {
+				fmt.Fprint(h, a.Feature)
+				hashFloats(h, a.SHAP, float64(a.Percentile))
+			}
 		}
 	}
 	got := hex.EncodeToString(h.Sum(nil))
