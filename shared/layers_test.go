@@ -55,7 +55,7 @@ var layers = map[string]string{
 	"builder/internal/train/grow":     "shared/model/tree",
 	"builder/internal/tune":           "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
 	"builder/internal/peers":          "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree",
-	"builder/internal/publish":        "builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score",
+	"builder/internal/publish":        "builder/internal/metric builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score",
 	"builder/internal/serve":          "",
 	"builder/internal/serve/assemble": "builder/internal/serve",
 }

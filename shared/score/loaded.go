@@ -134,7 +134,7 @@ func (l *loaded) selfTest() error {
 	}
 	p, margin, phi := make([]float64, k), make([]float64, 1), make([]float64, d)
 	for i, v := range l.vectors {
-		f, err := frameOf(v.Fields)
+		f, err := v.Frame()
 		if err != nil {
 			return fmt.Errorf("self-test: vector %d: %w", i+1, err)
 		}
@@ -169,25 +169,6 @@ func (l *loaded) selfTest() error {
 		}
 	}
 	return nil
-}
-
-// frameOf returns a frame of one row with the given number fields.
-func frameOf(fields map[string]float64) (*frame.Frame, error) {
-	has := make([]bool, len(frame.Flow.Fields))
-	for name := range fields {
-		i, ok := frame.Flow.Index(name)
-		if !ok || frame.Flow.Fields[i].Kind != frame.Number {
-			return nil, fmt.Errorf("unknown number field %.64q", name)
-		}
-		has[i] = true
-	}
-	f := frame.New(frame.Flow, 1, has)
-	f.Row, f.Offset = append(f.Row, 1), append(f.Offset, 0)
-	for name, v := range fields {
-		i, _ := frame.Flow.Index(name)
-		f.Numbers[i] = append(f.Numbers[i], v)
-	}
-	return f, nil
 }
 
 // describe returns what people want to know about the bundle.

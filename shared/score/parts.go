@@ -123,6 +123,26 @@ type Vector struct {
 	SHAP        []float64          `json:"shap"`        // per feature, of the class
 }
 
+// Frame returns the vector's fields as a frame of one row. A name that is no
+// number field of the flow schema is an error.
+func (v Vector) Frame() (*frame.Frame, error) {
+	has := make([]bool, len(frame.Flow.Fields))
+	for name := range v.Fields {
+		i, ok := frame.Flow.Index(name)
+		if !ok || frame.Flow.Fields[i].Kind != frame.Number {
+			return nil, fmt.Errorf("unknown number field %.64q", name)
+		}
+		has[i] = true
+	}
+	f := frame.New(frame.Flow, 1, has)
+	f.Row, f.Offset = append(f.Row, 1), append(f.Offset, 0)
+	for name, value := range v.Fields {
+		i, _ := frame.Flow.Index(name)
+		f.Numbers[i] = append(f.Numbers[i], value)
+	}
+	return f, nil
+}
+
 // AppendVectors appends vectors/rows.jsonl.
 func AppendVectors(dst []byte, vectors []Vector) ([]byte, error) {
 	for _, v := range vectors {

@@ -25,6 +25,18 @@ func NewConfusion(truth, predicted []int, k int) Confusion {
 	return c
 }
 
+// Argmax returns the index of the largest score of a row, the first among
+// equals: the predicted class.
+func Argmax(scores []float64) int {
+	best := 0
+	for i, v := range scores {
+		if v > scores[best] {
+			best = i
+		}
+	}
+	return best
+}
+
 // ClassScore is how well one class is told from the others.
 type ClassScore struct {
 	Precision float64 // NaN when nothing was predicted as the class

@@ -89,3 +89,9 @@ func TestInterval(t *testing.T) {
 		t.Error("an interval of nothing")
 	}
 }
+
+func TestArgmax_firstAmongEquals(t *testing.T) {
+	if got := metric.Argmax([]float64{.1, .4, .4, .1}); got != 1 {
+		t.Errorf("got %d, want 1", got)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloister/builder/internal/metric"
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
 	"cloister/shared/attack"
@@ -101,17 +102,16 @@ func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
 		if n%8 == 7 {
 			lack = rng.IntN(len(t.Names))
 		}
-		has := make([]bool, len(frame.Flow.Fields))
-		f := frame.New(frame.Flow, 1, has)
-		f.Row, f.Offset = []int64{1}, []int64{0}
 		for j, name := range t.Names {
 			q := rng.IntN(101)
 			if j == lack || quantiles[j] == nil {
 				continue
 			}
 			v.Fields[name] = quantiles[j][q]
-			i, _ := frame.Flow.Index(name)
-			f.Numbers[i] = []float64{quantiles[j][q]}
+		}
+		f, err := v.Frame()
+		if err != nil {
+			return nil, err
 		}
 		x := r.Pipeline.Matrix(nil, f)
 		margin := make([]float64, 1)
@@ -122,11 +122,7 @@ func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
 			return nil, err
 		}
 		v.Margin = margin[0]
-		for i, p := range v.Probability {
-			if p > v.Probability[v.Class] {
-				v.Class = i
-			}
-		}
+		v.Class = metric.Argmax(v.Probability)
 		if err := e.Values(v.SHAP, x, v.Class); err != nil {
 			return nil, err
 		}

@@ -202,20 +202,9 @@ func (f *fit) answer(m *tree.Ensemble, x []float64, d int, part prep.Part) ([]in
 	}
 	class := make([]int, len(rows))
 	for i := range class {
-		class[i] = argmax(p[i*f.k : (i+1)*f.k])
+		class[i] = metric.Argmax(p[i*f.k : (i+1)*f.k])
 	}
 	return class, p
-}
-
-// argmax returns the index of the largest value, the first among equals.
-func argmax(p []float64) int {
-	best := 0
-	for i, v := range p {
-		if v > p[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // choose fits every candidate and keeps, of those whose validation macro-F1 is

@@ -81,7 +81,7 @@ func (t *table) judge(ctx context.Context, m Model, fold int, share float64, by 
 	}
 	predicted := make([]int, len(class))
 	for i := range predicted {
-		predicted[i] = argmax(p[i*t.k : (i+1)*t.k])
+		predicted[i] = metric.Argmax(p[i*t.k : (i+1)*t.k])
 	}
 	conf := metric.NewConfusion(class, predicted, t.k)
 	f := fit{conf.MacroF1(), conf.Accuracy(), logLoss(class, p, t.k), e.Nodes(), math.Round(time.Since(start).Seconds()*1000) / 1000}
@@ -95,17 +95,6 @@ func (f fit) check() error {
 		return fmt.Errorf("figures out of range: macro-F1 %v, accuracy %v, log loss %v, %d nodes, %v s", f.macroF1, f.accuracy, f.logLoss, f.nodes, f.seconds)
 	}
 	return nil
-}
-
-// argmax returns the index of the largest value, the first among equals.
-func argmax(p []float64) int {
-	best := 0
-	for i, v := range p {
-		if v > p[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 // logLoss returns the mean of -ln of the probability, n×k, of the true class.
