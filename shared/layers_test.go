@@ -27,6 +27,7 @@ var layers = map[string]string{
 	"shared/attack": "",
 	"shared/job":    "shared/wire",
 	"shared/model":  "",
+	"shared/header": "",
 
 	"shared/model/modeltest":         "shared/model",
 	"shared/model/tree":              "shared/model shared/wire",
@@ -56,7 +57,7 @@ var layers = map[string]string{
 	"builder/internal/tune":           "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
 	"builder/internal/peers":          "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree",
 	"builder/internal/publish":        "builder/internal/metric builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score",
-	"builder/internal/serve":          "",
+	"builder/internal/serve":          "shared/header",
 	"builder/internal/serve/assemble": "builder/internal/serve",
 }
 

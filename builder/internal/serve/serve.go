@@ -32,6 +32,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"cloister/shared/header"
 )
 
 // maxSite bounds the bytes held in memory.
@@ -65,7 +67,7 @@ type file struct {
 type resource struct {
 	kind   string
 	forms  []file // the identity first
-	header []Header
+	header []header.Header
 }
 
 type site struct {
@@ -154,7 +156,7 @@ func (s *site) read(root fs.FS, prefix string, skip func(string) bool, left *int
 			f.encoding = "gzip"
 			encoded[p] = f
 		default:
-			s.resources[p] = &resource{kind: ContentType(p), forms: []file{f}, header: Headers(p)}
+			s.resources[p] = &resource{kind: header.ContentType(p), forms: []file{f}, header: header.For(p)}
 		}
 		return nil
 	})
@@ -168,7 +170,7 @@ func (s *site) read(root fs.FS, prefix string, skip func(string) bool, left *int
 	}
 	for p, f := range encoded { // a .gz that is no twin is a file like any other
 		f.encoding = ""
-		s.resources[p] = &resource{kind: ContentType(p), forms: []file{f}, header: Headers(p)}
+		s.resources[p] = &resource{kind: header.ContentType(p), forms: []file{f}, header: header.For(p)}
 	}
 	return err
 }
@@ -238,7 +240,7 @@ func (s *site) answerError(err error, c echo.Context) {
 		code = he.Code
 	}
 	r, h := c.Request(), c.Response().Header()
-	setHeaders(h, r, Headers("/404.html"))
+	setHeaders(h, r, header.For("/404.html"))
 	h.Set("Cache-Control", "no-store")
 	if code == http.StatusMethodNotAllowed {
 		h.Set("Allow", "GET, HEAD")
@@ -259,7 +261,7 @@ func (s *site) answerError(err error, c echo.Context) {
 	}
 }
 
-func setHeaders(h http.Header, r *http.Request, list []Header) {
+func setHeaders(h http.Header, r *http.Request, list []header.Header) {
 	for _, x := range list {
 		h.Set(x.Name, x.Value)
 	}

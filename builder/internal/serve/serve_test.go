@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"cloister/builder/internal/serve"
+	"cloister/shared/header"
 )
 
 const hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -433,7 +434,7 @@ func TestServe_headersAreTheTable(t *testing.T) {
 	url, _ := start(t, serve.Options{})
 	for _, path := range []string{"/", "/app.html", "/worker.js", "/page.wasm", bundlePath} {
 		resp, _ := ask(t, "GET", url+path)
-		list := serve.Headers(path)
+		list := header.For(path)
 		if len(list) < 8 {
 			t.Fatalf("%s: %d headers", path, len(list))
 		}

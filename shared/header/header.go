@@ -1,4 +1,14 @@
-package serve
+// Package header is the table of response headers of the site: which policy a
+// document gets, what may be cached and for how long, which media type a file
+// has. It hides how the page is sealed from the programs that serve it.
+//
+//	for _, h := range header.For("/app.html") {
+//		w.Header().Set(h.Name, h.Value)
+//	}
+//
+// The server of the builder and the edge worker send the same list; a test in
+// wasm tries it in a browser.
+package header
 
 import (
 	"path"
@@ -43,16 +53,11 @@ var permissions = strings.Join([]string{
 	"xr-spatial-tracking=()",
 }, ", ")
 
-// Headers returns what every response for the URL path p carries, 404 and 405
+// For returns what every response for the URL path p carries, 404 and 405
 // pages included, in a fixed order: policies, isolation, caching. p is clean
 // and starts with a slash. The list holds no Content-Type ([ContentType]) and
 // nothing that depends on the connection (Strict-Transport-Security).
-//
-// It is the one table of the product: this server sends it, and whatever else
-// serves the site (an edge worker, a _headers file) takes it from here. This
-// file imports only path and strings, so that it can move to a package of its
-// own when wasm/edge needs it, which cannot import builder/internal.
-func Headers(p string) []Header {
+func For(p string) []Header {
 	policy, document := "", false
 	switch {
 	case p == "/" || p == "/index.html":
