@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"cloister/shared/job"
+	"cloister/shared/report"
 	"cloister/shared/score"
 )
 
@@ -41,11 +39,11 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	out := bufio.NewWriterSize(s.out, 1<<16)
-	var w verdictWriter
+	var w report.Writer
 	if c.Format == "csv" {
-		w = newCSVVerdicts(out)
+		w = report.NewCSV(out)
 	} else {
-		w = newJSONVerdicts(out)
+		w = report.NewNDJSON(out)
 	}
 	for _, name := range c.Data {
 		if err := c.file(ctx, s, sc, info, w, name); err != nil {
@@ -56,8 +54,8 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 }
 
 // closingWriter flushes what was written, so that partial results survive.
-func closingWriter(w verdictWriter, out *bufio.Writer, err error) error {
-	for _, e := range []error{w.flush(), out.Flush()} {
+func closingWriter(w report.Writer, out *bufio.Writer, err error) error {
+	for _, e := range []error{w.Flush(), out.Flush()} {
 		if err == nil {
 			err = e
 		}
@@ -86,7 +84,7 @@ func readBundle(path string) ([]byte, error) {
 }
 
 // file scores one file.
-func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, info job.Bundle, w verdictWriter, name string) error {
+func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, info job.Bundle, w report.Writer, name string) error {
 	f, err := openInput(name, s.in)
 	if err != nil {
 		return err
@@ -100,21 +98,17 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, in
 	bar := newBar(s, f.Name())
 	var broken error
 	sum, err := sc.Score(f, job.Options{}, func(p job.Progress, b *job.Batch) bool {
-		broken = eachRow(b, func(i int, rej *job.Reject) error {
-			if rej != nil {
-				return w.write(verdictLine{File: label, Row: rej.Row, Error: rej.Reason + ": " + rej.Detail})
+		broken = report.Batch(w, info, b, func(l *report.Line) error {
+			l.File = label
+			if l.Error != "" || explained >= c.Explain {
+				return nil
 			}
-			line := newVerdict(b, i, info)
-			line.File = label
-			if explained < c.Explain {
-				explained++
-				rec, err := sc.Explain(b.Row[i])
-				if err != nil {
-					return err
-				}
-				line.explain(rec, info)
+			explained++
+			rec, err := sc.Explain(l.Row)
+			if err == nil {
+				l.Explain(rec, info)
 			}
-			return w.write(line)
+			return err
 		})
 		bar.share(f.Name(), float64(p.Bytes)/float64(max(p.Total, 1)))
 		return broken == nil && ctx.Err() == nil
@@ -141,115 +135,4 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, in
 		fmt.Fprintf(s.err, "cloister: %s: scored without %s: the file lacks the fields\n", f.Name(), strings.Join(sum.Imputed, ", "))
 	}
 	return nil
-}
-
-// eachRow calls do for verdicts and rejects in the order of the file.
-func eachRow(b *job.Batch, do func(i int, rej *job.Reject) error) error {
-	k := 0
-	for i := 0; i <= len(b.Row); i++ {
-		for k < len(b.Rejected) && (i == len(b.Row) || b.Rejected[k].Row < b.Row[i]) {
-			if err := do(0, &b.Rejected[k]); err != nil {
-				return err
-			}
-			k++
-		}
-		if i < len(b.Row) {
-			if err := do(i, nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// verdictLine is one line of output.
-type verdictLine struct {
-	File        string   `json:"file,omitempty"`
-	Row         int64    `json:"row"`
-	Error       string   `json:"error,omitempty"`
-	Class       string   `json:"class,omitempty"`
-	Probability *float64 `json:"probability,omitempty"`
-	Severity    string   `json:"severity,omitempty"`
-	Abstained   *bool    `json:"abstained,omitempty"`
-	Anomaly     *float64 `json:"anomaly,omitempty"`
-	// AttackScore is 1 - P(benign), Flagged whether it reaches the bundle's
-	// alert threshold.
-	AttackScore *float64           `json:"attack_score,omitempty"`
-	Flagged     *bool              `json:"flagged,omitempty"`
-	Attack      *[]job.Technique   `json:"attack,omitempty"`
-	Base        *float64           `json:"base,omitempty"`
-	SHAP        map[string]float64 `json:"shap,omitempty"`
-}
-
-func newVerdict(b *job.Batch, i int, info job.Bundle) verdictLine {
-	class := info.Classes[b.Class[i]]
-	attack := class.Attack
-	if attack == nil {
-		attack = []job.Technique{}
-	}
-	flagged := b.Attack[i] >= info.Threshold
-	return verdictLine{
-		AttackScore: &b.Attack[i], Flagged: &flagged,
-		Row: b.Row[i], Class: class.Name, Probability: &b.Probability[i], Severity: class.Severity,
-		Abstained: &b.Abstained[i], Anomaly: &b.Anomaly[i], Attack: &attack,
-	}
-}
-
-func (v *verdictLine) explain(rec job.Record, info job.Bundle) {
-	v.Base, v.SHAP = &rec.Base, map[string]float64{}
-	for _, a := range rec.Attributions {
-		v.SHAP[info.Features[a.Feature].Name] = a.SHAP
-	}
-}
-
-type verdictWriter interface {
-	write(verdictLine) error
-	flush() error
-}
-
-type jsonVerdicts struct{ e *json.Encoder }
-
-func newJSONVerdicts(w io.Writer) jsonVerdicts {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return jsonVerdicts{e}
-}
-
-func (w jsonVerdicts) write(v verdictLine) error { return w.e.Encode(v) }
-func (w jsonVerdicts) flush() error              { return nil }
-
-type csvVerdicts struct {
-	w     *csv.Writer
-	begun bool
-}
-
-func newCSVVerdicts(w io.Writer) *csvVerdicts { return &csvVerdicts{w: csv.NewWriter(w)} }
-
-func (w *csvVerdicts) write(v verdictLine) error {
-	if !w.begun {
-		w.begun = true
-		if err := w.w.Write([]string{"file", "row", "class", "probability", "severity", "abstained", "anomaly", "attack_score", "flagged", "attack", "error"}); err != nil {
-			return err
-		}
-	}
-	number := func(p *float64) string {
-		if p == nil {
-			return ""
-		}
-		return strconv.FormatFloat(*p, 'g', -1, 64)
-	}
-	var ids []string
-	abstained, flagged := "", ""
-	if v.Attack != nil {
-		for _, t := range *v.Attack {
-			ids = append(ids, t.ID)
-		}
-		abstained, flagged = strconv.FormatBool(*v.Abstained), strconv.FormatBool(*v.Flagged)
-	}
-	return w.w.Write([]string{v.File, strconv.FormatInt(v.Row, 10), v.Class, number(v.Probability), v.Severity, abstained, number(v.Anomaly), number(v.AttackScore), flagged, strings.Join(ids, " "), v.Error})
-}
-
-func (w *csvVerdicts) flush() error {
-	w.w.Flush()
-	return w.w.Error()
 }

@@ -36,9 +36,11 @@ var layers = map[string]string{
 	"shared/ingest":                  "shared/frame shared/ingest/internal/capture shared/ingest/internal/flow",
 	"shared/ingest/internal/capture": "",
 	"shared/ingest/internal/flow":    "shared/frame shared/ingest/internal/capture",
+	"shared/report":                  "shared/job",
 	"shared/explain":                 "shared/model shared/model/tree",
 	"shared/bundle":                  "shared/wire",
 	"shared/sign":                    "shared/bundle",
+	"shared/channel":                 "shared/sign",
 	"shared/score":                   "shared/bundle shared/explain shared/feature shared/frame shared/ingest shared/job shared/model/tree shared/sign shared/wire",
 
 	"site":                   "shared/attack shared/job",
@@ -49,7 +51,7 @@ var layers = map[string]string{
 	"wasm/page":              "site wasm/internal/dom wasm/internal/window",
 	"wasm/worker":            "shared/job shared/score wasm/internal/jsio",
 
-	"builder":                         "builder/internal/prep builder/internal/publish builder/internal/serve builder/internal/train builder/internal/tune shared/bundle shared/job shared/score shared/sign",
+	"builder":                         "builder/internal/prep builder/internal/publish builder/internal/serve builder/internal/train builder/internal/tune shared/bundle shared/job shared/report shared/score shared/sign",
 	"builder/internal/metric":         "",
 	"builder/internal/prep":           "",
 	"builder/internal/train":          "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/attack shared/bundle shared/feature shared/frame shared/ingest shared/model/tree",
