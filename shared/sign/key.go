@@ -40,10 +40,11 @@ var curves = []struct {
 }{
 	{elliptic.P256(), "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00"},
 	{elliptic.P384(), "\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00"},
+	{elliptic.P521(), "\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00"},
 }
 
-// NewKey returns the key of that name. A curve other than P-256 and P-384 is
-// an error.
+// NewKey returns the key of that name. A curve other than P-256, P-384
+// and P-521 is an error.
 func NewKey(name string, public *ecdsa.PublicKey) (Key, error) {
 	k := Key{Name: name, public: public}
 	text, err := k.pem()
@@ -97,7 +98,7 @@ func (k Key) pem() ([]byte, error) {
 		b.WriteString(text + "\n" + endKey)
 		return b.Bytes(), nil
 	}
-	return nil, &FormatError{"key", fmt.Sprintf("curve %.32s, want P-256 or P-384", k.public.Params().Name)}
+	return nil, &FormatError{"key", fmt.Sprintf("curve %.32s, want P-256, P-384 or P-521", k.public.Params().Name)}
 }
 
 func fingerprintOf(pem []byte) string {
@@ -192,14 +193,18 @@ func parsePublic(text []byte) (*ecdsa.PublicKey, error) {
 			return public, nil
 		}
 	}
-	return nil, fmt.Errorf("want an uncompressed ECDSA key on P-256 or P-384")
+	return nil, fmt.Errorf("want an uncompressed ECDSA key on P-256, P-384 or P-521")
 }
 
 // digest returns the digest of message that goes with curve, and its kind.
 func digest(curve elliptic.Curve, message []byte) ([]byte, crypto.Hash) {
-	if curve == elliptic.P384() {
+	switch curve {
+	case elliptic.P384():
 		sum := sha512.Sum384(message)
 		return sum[:], crypto.SHA384
+	case elliptic.P521():
+		sum := sha512.Sum512(message)
+		return sum[:], crypto.SHA512
 	}
 	sum := sha256.Sum256(message)
 	return sum[:], crypto.SHA256

@@ -16,7 +16,7 @@ import (
 
 // The PEM is that of crypto/x509 and encoding/pem, and reads back.
 func TestKey_PEM(t *testing.T) {
-	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		private, public := newKey(t, "Example", curve)
 		der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 		if err != nil {
@@ -43,12 +43,12 @@ func TestKey_PEM(t *testing.T) {
 	if (sign.Key{}).PEM() != nil || (sign.Key{}).Fingerprint() != "" {
 		t.Error("the zero key is one")
 	}
-	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sign.NewKey("", &p521.PublicKey); err == nil || !strings.Contains(err.Error(), "P-521") {
-		t.Errorf("P-521: %v", err)
+	if _, err := sign.NewKey("", &p224.PublicKey); err == nil || !strings.Contains(err.Error(), "P-224") {
+		t.Errorf("P-224: %v", err)
 	}
 }
 
@@ -56,11 +56,11 @@ func TestParseKeys_refuses(t *testing.T) {
 	_, public := newKey(t, "", elliptic.P256())
 	good := string(public.PEM())
 	first := strings.Split(good, "\n")[1]
-	private, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	private, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p521, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	p224, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestParseKeys_refuses(t *testing.T) {
 		"another prefix":   strings.Replace(good, first, "AAAA"+first[4:], 1),
 		"longer":           strings.Replace(good, "\n-----END", "\nAAAA\n-----END", 1),
 		"empty block":      "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
-		"other curve":      string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: p521})),
+		"other curve":      string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: p224})),
 		"certificate":      strings.ReplaceAll(good, "PUBLIC KEY", "CERTIFICATE"),
 		"too many":         strings.Repeat(good, 257),
 		"too long":         strings.Repeat("#\n", 40000),

@@ -12,8 +12,8 @@
 // the key a signature cannot be checked, only that it speaks of these entries.
 // Everything else is a [*TamperedError] or a [*FormatError] and must not load.
 //
-// Limits: a signature has at most [MaxSize] bytes; ECDSA keys on P-256 and
-// P-384; certificates and keyless signatures are refused by name. Whoever can
+// Limits: a signature has at most [MaxSize] bytes; ECDSA keys on P-256, P-384
+// and P-521; certificates and keyless signatures are refused by name. Whoever can
 // change a file can also take its signature out: that it is signed at all is
 // what people are shown.
 //
@@ -103,7 +103,7 @@ func Verify(signature []byte, files []bundle.File, keys []Key) (Trust, error) {
 		if k.fingerprint != e.hint {
 			continue
 		}
-		if !k.verify(preAuthentication(e.payload), e.signature) {
+		if !k.verify(preAuthentication(payloadType, e.payload), e.signature) {
 			return Trust{}, &TamperedError{fmt.Sprintf("the signature is not by key %.16s", e.hint)}
 		}
 		t.State, t.Name = Verified, k.Name

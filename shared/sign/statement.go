@@ -40,8 +40,8 @@ type statement struct {
 
 // preAuthentication returns the bytes that are signed: type and payload with
 // their lengths (DSSE 1.0, protocol, "PAE").
-func preAuthentication(payload []byte) []byte {
-	b := []byte("DSSEv1 " + strconv.Itoa(len(payloadType)) + " " + payloadType + " " + strconv.Itoa(len(payload)) + " ")
+func preAuthentication(kind string, payload []byte) []byte {
+	b := []byte("DSSEv1 " + strconv.Itoa(len(kind)) + " " + kind + " " + strconv.Itoa(len(payload)) + " ")
 	return append(b, payload...)
 }
 
@@ -59,8 +59,8 @@ func rootOf(files []bundle.File) bundle.Digest {
 // [bundle.Archive.Digests] returns them. subject is a name for the whole that
 // verifiers ignore, in general the bundle's; it must not be empty. The
 // ECDSA nonce follows from key and content (RFC 6979), so the same arguments
-// give the same bytes. No files, unsorted files and a curve other than P-256
-// and P-384 are errors.
+// give the same bytes. No files, unsorted files and a curve other than P-256,
+// P-384 and P-521 are errors.
 func Sign(key *ecdsa.PrivateKey, subject string, files []bundle.File) ([]byte, error) {
 	public, err := NewKey("", &key.PublicKey)
 	if err != nil {
@@ -95,7 +95,7 @@ func Sign(key *ecdsa.PrivateKey, subject string, files []bundle.File) ([]byte, e
 	if err != nil {
 		return nil, &FormatError{"subject", err.Error()}
 	}
-	sum, hash := digest(key.Curve, preAuthentication(payload))
+	sum, hash := digest(key.Curve, preAuthentication(payloadType, payload))
 	signature, err := key.Sign(nil, sum, hash)
 	if err != nil {
 		return nil, &FormatError{"key", err.Error()}
