@@ -2,12 +2,13 @@ package job
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
 func sample() *Batch {
 	return &Batch{
-		Row: []int64{1, 3}, Class: []uint16{0, 2}, Probability: []float64{.5, 1}, Attack: []float64{0, .25}, Anomaly: []float64{.1, .9}, Abstained: []bool{false, true},
+		Row: []int64{1, 3}, Class: []uint16{0, 2}, Probability: []float64{.5, 1}, Attack: []float64{0, .25}, Anomaly: []float64{.1, .9}, Abstained: []bool{false, true}, Outside: []bool{true, false}, Severity: []uint8{4, 1},
 		Columns:  []Column{{Name: "n", Unit: "u", Numbers: []float64{1, 2}}, {Name: "t", Texts: []string{"a", "a"}}},
 		Rejected: []Reject{{Row: 2, Offset: 77, Reason: "r", Detail: "d"}},
 	}
@@ -47,4 +48,30 @@ func FuzzDecodeBatch(f *testing.F) {
 			t.Error("encoding is not stable")
 		}
 	})
+}
+
+func TestBatch_decisions(t *testing.T) {
+	b := sample()
+	got, err := decodeBatch(b.AppendBinary(nil))
+	if err != nil || !slices.Equal(got.Outside, b.Outside) || !slices.Equal(got.Severity, b.Severity) || !slices.Equal(got.Abstained, b.Abstained) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	b.Outside, b.Severity = nil, nil
+	got, err = decodeBatch(b.AppendBinary(nil))
+	if err != nil || !slices.Equal(got.Outside, []bool{false, false}) || !slices.Equal(got.Severity, []uint8{0, 0}) {
+		t.Errorf("without: %+v, %v", got, err)
+	}
+	// row 1: number, class, three figures, flags, severity
+	at := 1 + 1 + 2 + 24
+	good := sample().AppendBinary(nil)
+	if good[at] != flagOutside || good[at+1] != 4 {
+		t.Fatalf("the layout is another: % x", good[:at+2])
+	}
+	for i, bad := range map[int]byte{at: 4, at + 1: uint8(len(Severities))} {
+		text := bytes.Clone(good)
+		text[i] = bad
+		if _, err := decodeBatch(text); err == nil {
+			t.Errorf("byte %d may be %d", i, bad)
+		}
+	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the protocol version that this package speaks.
-const Version = 1
+const Version = 2
 
 // File is random access to the bytes of an upload. It is safe for sequential
 // use only.
@@ -35,6 +35,9 @@ type Options struct {
 	// MaxRejectShare stops the run when more than this share of at least
 	// 1,000 rows could not be read. 0 means 0.10; 1 never stops.
 	MaxRejectShare float64 `json:"maxRejectShare,omitempty"`
+	// FlowText lets a bundle of alert texts read a file of flows: each flow
+	// becomes one sentence. Without it such a file is refused.
+	FlowText bool `json:"flowText,omitempty"`
 }
 
 // Bundle describes a loaded bundle to people: what it is, what it predicts
@@ -65,12 +68,20 @@ type Bundle struct {
 	// its 64 hex digits; of an unknown key the latter is a claim.
 	Key            string `json:"key,omitempty"`
 	KeyFingerprint string `json:"keyFingerprint,omitempty"`
+	// Schema is what the bundle reads: "flow", "alert".
+	Schema string `json:"schema"`
+	// Strange is the anomaly percentile from which a row counts as strange, 1
+	// without an anomaly model.
+	Strange float64 `json:"strange"`
+	// Calibrated says how probabilities were made of the model's scores:
+	// "isotonic", "beta", or "" when they are the scores.
+	Calibrated string `json:"calibrated,omitempty"`
 }
 
 // Class is one answer of a classifier.
 type Class struct {
 	Name     string `json:"name"`
-	Severity string `json:"severity"` // one of the names in [Severities]
+	Severity string `json:"severity"` // impact if the verdict is right, a name in [Severities]
 	Benign   bool   `json:"benign"`
 	// Attack lists what a verdict of this class is evidence for.
 	Attack []Technique `json:"attack,omitempty"`
@@ -80,6 +91,9 @@ type Class struct {
 	Precision Number `json:"precision"`
 	Recall    Number `json:"recall"`
 	Support   int    `json:"support"` // hold-out rows of the class
+	// Abstain is the probability below which a verdict of the class is
+	// withheld.
+	Abstain float64 `json:"abstain"`
 }
 
 // Severities are the severity names from least to most severe.
@@ -135,9 +149,11 @@ type Batch struct {
 	Class       []uint16  // index into [Bundle.Classes]
 	Probability []float64 // of the class, in [0,1]
 	Attack      []float64 // 1 - probability of the benign class, in [0,1]
-	Anomaly     []float64 // percentile against training, in [0,1], larger is stranger
-	Abstained   []bool
-	Columns     []Column // what a table shows of each row
+	Anomaly     []float64 // percentile against training, in [0,1], larger is stranger; NaN without an anomaly model
+	Abstained   []bool    // no verdict: too improbable, or Outside
+	Outside     []bool    // unlike any training row; nil means none
+	Severity    []uint8   // index into [Severities]: impact and probability together; nil means 0
+	Columns     []Column  // what a table shows of each row
 	// Rejected lists the rows that could not be read, from the first after
 	// the previous batch up to the last of this one.
 	Rejected []Reject
@@ -181,10 +197,23 @@ type Summary struct {
 	Imputed   []string         `json:"imputed,omitempty"`  // features filled because a field is missing
 	ByClass   []int64          `json:"byClass,omitempty"`  // by index into Bundle.Classes
 	Abstained int64            `json:"abstained"`
+	Outside   int64            `json:"outside"`         // rows unlike any training row
+	Drift     []Drift          `json:"drift,omitempty"` // by feature with a range, in order
 	Cancelled bool             `json:"cancelled,omitempty"`
 	// Stopped says why the run ended before the end of the file, "" if it
 	// did not. What was scored before stays valid.
 	Stopped string `json:"stopped,omitempty"`
+}
+
+// Drift says how far a file's values of a feature lie from the training rows:
+// of those, Expected were outside the range from Low to High.
+type Drift struct {
+	Feature  int     `json:"feature"` // index into [Bundle.Features]
+	Low      float64 `json:"low"`     // 1 % of the training rows are below
+	High     float64 `json:"high"`    // 1 % are above
+	Expected float64 `json:"expected"`
+	Outside  float64 `json:"outside"` // share of the rows that have a value
+	Missing  float64 `json:"missing"` // share of the rows that have none
 }
 
 // Record explains one row.
@@ -202,6 +231,33 @@ type Record struct {
 	Tolerance    float64       `json:"tolerance"`
 	Background   string        `json:"background"` // what Base averages over
 	Sentence     string        `json:"sentence"`   // the verdict in words
+	// Texts are what a model of texts has read, in the order of the last
+	// features of [Bundle.Features], which bear the same names. The tokens and
+	// absent terms of one add up to the attribution of that feature.
+	Texts []Text `json:"texts,omitempty"`
+}
+
+// Text is a text with what its pieces did for the verdict.
+type Text struct {
+	Feature int      `json:"feature"` // index into [Bundle.Features]
+	Text    string   `json:"text"`
+	Tokens  []Token  `json:"tokens"` // in order, none overlapping
+	Absent  []Absent `json:"absent"` // known terms that are not in the text, strongest first, at most 20
+	// Rest is what all other absent terms did together.
+	Rest float64 `json:"rest"`
+}
+
+// Token is the bytes [Start,End) of a text with their part of the score.
+type Token struct {
+	Start int     `json:"start"`
+	End   int     `json:"end"`
+	SHAP  float64 `json:"shap"`
+}
+
+// Absent is a term whose absence moved the score.
+type Absent struct {
+	Term string  `json:"term"`
+	SHAP float64 `json:"shap"`
 }
 
 // Field is one raw value of a record.
@@ -237,6 +293,9 @@ type Failure struct {
 	// Help says what the person can do, "" if nothing is known.
 	Help  string `json:"help,omitempty"`
 	Stack string `json:"stack,omitempty"` // of an internal failure
+	// Schema is what the file holds, when the bundle reads something else:
+	// load a bundle of that Bundle.Schema.
+	Schema string `json:"schema,omitempty"`
 }
 
 // Error returns the text.

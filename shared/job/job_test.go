@@ -101,6 +101,7 @@ func batch(first, n int64) *job.Batch {
 		b.Attack = append(b.Attack, math.Copysign(0, -1))
 		b.Anomaly = append(b.Anomaly, math.NaN())
 		b.Abstained = append(b.Abstained, i == 1)
+		b.Outside, b.Severity = append(b.Outside, i%3 == 0), append(b.Severity, uint8(i%5))
 		b.Columns[0].Numbers = append(b.Columns[0].Numbers, math.Inf(1))
 		b.Columns[1].Texts = append(b.Columns[1].Texts, "h<"+fmt.Sprint(i%2))
 	}

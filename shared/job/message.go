@@ -96,6 +96,12 @@ func decodeJSON(b []byte, v any) error {
 	return nil
 }
 
+// Bits of a row in a batch.
+const (
+	flagAbstained = 1 << iota
+	flagOutside
+)
+
 // AppendBinary appends the columns of b in wire form.
 func (b *Batch) AppendBinary(dst []byte) []byte {
 	var w wire.Writer
@@ -110,9 +116,17 @@ func (b *Batch) AppendBinary(dst []byte) []byte {
 		w.F64(b.Anomaly[i])
 		var flags uint8
 		if b.Abstained[i] {
-			flags = 1
+			flags |= flagAbstained
+		}
+		if b.Outside != nil && b.Outside[i] {
+			flags |= flagOutside
 		}
 		w.U8(flags)
+		severity := uint8(0)
+		if b.Severity != nil {
+			severity = b.Severity[i]
+		}
+		w.U8(severity)
 	}
 	w.Count(len(b.Columns))
 	for _, c := range b.Columns {
@@ -159,12 +173,13 @@ var errBatch = errors.New("inconsistent batch")
 // decodeBatch reads what [Batch.AppendBinary] wrote. It allocates at most
 // eight times the bytes read.
 func decodeBatch(b []byte) (*Batch, error) {
-	const rowBytes = 1 + 2 + 3*8 + 1
+	const rowBytes = 1 + 2 + 3*8 + 2
 	r := wire.NewReader(b)
 	n := r.Count(rowBytes)
 	out := &Batch{
 		Row: make([]int64, n), Class: make([]uint16, n), Probability: make([]float64, n),
 		Attack: make([]float64, n), Anomaly: make([]float64, n), Abstained: make([]bool, n),
+		Outside: make([]bool, n), Severity: make([]uint8, n),
 	}
 	for i := range n {
 		row := r.Uvarint()
@@ -174,10 +189,11 @@ func decodeBatch(b []byte) (*Batch, error) {
 		out.Row[i], out.Class[i] = int64(row), r.U16()
 		out.Probability[i], out.Attack[i], out.Anomaly[i] = r.F64(), r.F64(), r.F64()
 		flags := r.U8()
-		if flags > 1 {
+		out.Severity[i] = r.U8()
+		if flags > flagAbstained|flagOutside || int(out.Severity[i]) >= len(Severities) {
 			r.Fail(errBatch)
 		}
-		out.Abstained[i] = flags == 1
+		out.Abstained[i], out.Outside[i] = flags&flagAbstained != 0, flags&flagOutside != 0
 	}
 	columns := r.Count(3)
 	for range columns {
