@@ -43,8 +43,8 @@ setup: ## install what is missing: Chromium and Node, from the system's packages
 	echo "setup: $$(chromium --version 2>/dev/null | head -1), node $$(node --version), $$(go version | cut -d' ' -f3)"
 	go mod download
 
-generate: ## write generated code anew (Vugu components)
-	@go generate ./site
+generate: ## write generated code anew (Vugu components, the scoring kernel)
+	@go generate ./site ./shared/model/kernel
 
 build: ## bin/cloister and the site in build/site
 	@mkdir -p bin $(site)

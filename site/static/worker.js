@@ -22,7 +22,22 @@ for (const name of ['fetch', 'fetchLater', 'XMLHttpRequest', 'WebSocket', 'WebSo
 self.onmessage = async (first) => {
   self.onmessage = null;
   const go = new Go();
+  // The scorer's inner loops are a second module over the program's memory,
+  // which exists only once the program does: see wasm/worker/kernel.
+  let loops;
+  go.importObject.kernel = {};
+  for (const { module, name } of WebAssembly.Module.imports(first.data.module)) {
+    if (module === 'kernel') go.importObject.kernel[name] = (...a) => loops[name](...a);
+  }
   const instance = await WebAssembly.instantiate(first.data.module, go.importObject);
+  self.cloisterKernel = (bytes) => {
+    try {
+      loops = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: instance.exports.mem } }).exports;
+    } catch {
+      return false; // no vectors here: the program has loops of its own
+    }
+    return true;
+  };
   const reader = new FileReaderSync();
   // cloisterReadInto copies bytes [from, to) of file to address ptr of the
   // program's memory and returns their number. Slices taken through syscall/js
@@ -32,6 +47,8 @@ self.onmessage = async (first) => {
     new Uint8Array(instance.exports.mem.buffer, ptr, bytes.length).set(bytes);
     return bytes.length;
   };
+  // cloisterMemory is what the program takes up; every message says it.
+  self.cloisterMemory = () => instance.exports.mem.buffer.byteLength;
   await go.run(instance);
   self.postMessage({ ended: true }); // the scorer serves for ever: it died
 };

@@ -8,9 +8,11 @@ import (
 	"cloister/shared/job"
 	"cloister/shared/score"
 	"cloister/wasm/internal/jsio"
+	"cloister/wasm/worker/kernel"
 )
 
 func main() {
+	kernel.Install()
 	if err := job.Serve(jsio.Self(), jsio.Guard(func() job.Scorer { return score.New() })); err != nil {
 		panic(err) // the page sees that the worker is gone
 	}

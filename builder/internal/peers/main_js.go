@@ -3,11 +3,15 @@ package main
 import (
 	"encoding/json"
 	"syscall/js"
+
+	"cloister/wasm/worker/kernel"
 )
 
 // main offers the scorer to js/bench.mjs as the global object ours. Each
-// function returns a number or, when something is wrong, a text.
+// function returns a number or, when something is wrong, a text. With 0, kernel
+// switches to Go's own loops, with 1 back.
 func main() {
+	kernel.Install()
 	s := newScorer()
 	answer := func(n int, err error) any {
 		if err != nil {
@@ -37,6 +41,7 @@ func main() {
 		},
 		"score":  func(a []js.Value) (int, error) { return s.batch(a[0].String(), a[1].String(), a[2].Int(), 1) },
 		"single": func(a []js.Value) (int, error) { return s.single(a[0].String(), a[1].String(), 64) },
+		"kernel": func(a []js.Value) (int, error) { kernel.Use(a[0].Int() != 0); return 0, nil },
 		"shap": func(a []js.Value) (int, error) {
 			return s.shap(a[0].String(), a[1].String(), a[2].Int(), a[3].Bool())
 		},

@@ -265,11 +265,18 @@ func (l *layout) find(feature int, missingLeft bool, threshold float64, category
 // the first-level cache, enough for the searches to overlap.
 const chunkRows = 32
 
+// fastChunkRows is chunkRows with the kernel, each of whose calls has its price.
+const fastChunkRows = 256
+
 // bin ranks the rows of x, n×d, into dst, rows of 1<<shift bins.
 func bin[T uint8 | uint16](l *layout, dst []T, shift int, x []float64, d int) {
+	rows, do := chunkRows, binChunk[T]
+	if loops != nil {
+		rows, do = fastChunkRows, func(l *layout, dst []T, shift int, x []float64, d int) { binFast(l, dst, shift, 1, x, d) }
+	}
 	for len(x) > 0 {
-		m := min(chunkRows, len(x)/d)
-		binChunk(l, dst[:m<<shift], shift, x[:m*d], d)
+		m := min(rows, len(x)/d)
+		do(l, dst[:m<<shift], shift, x[:m*d], d)
 		dst, x = dst[m<<shift:], x[m*d:]
 	}
 }

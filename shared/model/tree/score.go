@@ -40,6 +40,8 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		for r := range n {
 			e.scoreRow(dst[r*e.outputs:(r+1)*e.outputs], e.row(x, r))
 		}
+	} else if s := e.shallow(); s != nil {
+		e.scoreShallow(dst, x, n, s)
 	} else {
 		e.scoreNarrow(dst, x, n)
 	}
@@ -163,6 +165,11 @@ func (e *Ensemble) scoreBlock(dst []float64, bins []uint8, m int, s *scratch) {
 	shift := uint(e.lay.strideBits())
 	for t := range e.output {
 		start := e.root[t]
+		if loops != nil {
+			loops.Walk8(e.narrow[start:e.root[t+1]], bins, int(shift), m, s.active[:], s.at[:])
+			e.addLeaves(dst, t, m, s)
+			continue
+		}
 		nodes := (*[narrowNodes]uint32)(e.narrow[start : start+narrowNodes : cap(e.narrow)])
 		left := firstPass(nodes, bins, shift, m, s)
 		for left > 0 {
@@ -219,6 +226,11 @@ func notLeaf(q uint32) int { return int((q&0xff - narrowSpan) >> 31) }
 func (e *Ensemble) addLeaves(dst []float64, t, m int, s *scratch) {
 	leaf := e.leaf[e.root[t]:e.root[t+1]]
 	k := e.outputs
+	if loops != nil {
+		o, values := e.addsTo(t)
+		loops.Leaves8(dst[o:], k, leaf, e.table, s.at[:], m, values)
+		return
+	}
 	if o := int(e.output[t]); o >= 0 || k == 1 {
 		for r, j := 0, max(o, 0); r < m; r, j = r+1, j+k {
 			dst[j] += e.table[leaf[s.at[r&(blockRows-1)]]]
@@ -233,6 +245,15 @@ func (e *Ensemble) addLeaves(dst []float64, t, m int, s *scratch) {
 			d[j] += p
 		}
 	}
+}
+
+// addsTo returns the output that leaves of tree t begin to add to, and how many
+// values they have.
+func (e *Ensemble) addsTo(t int) (output, values int) {
+	if o := int(e.output[t]); o >= 0 {
+		return o, 1
+	}
+	return 0, e.outputs
 }
 
 // addLeaf adds the leaf at node i, in tree t, to one row's sums.
@@ -297,6 +318,12 @@ func (e *Ensemble) scoreWide(dst []float64, n int, load func(bins []uint16, shif
 		load(bins[:m<<shift], shift, r, m)
 		for t := range e.output {
 			nodes := e.wide[e.root[t]:e.root[t+1]]
+			if loops != nil {
+				loops.Walk16(nodes, bins, shift, m, s.active[:], s.at[:])
+				o, values := e.addsTo(t)
+				loops.Leaves16(dst[r*e.outputs+o:], e.outputs, e.leaf[e.root[t]:e.root[t+1]], e.table, s.at[:], m, values)
+				continue
+			}
 			left := firstPassWide(nodes, bins, uint(shift), m, s)
 			for left > 0 {
 				left = passWide(nodes, bins, uint(shift), left, s)

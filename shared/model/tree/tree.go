@@ -21,6 +21,7 @@ package tree
 
 import (
 	"fmt"
+	"sync"
 
 	"cloister/shared/model"
 )
@@ -48,6 +49,9 @@ type Ensemble struct {
 	cover  []float64
 	table  []float64
 	depth  int
+
+	shallowOnce sync.Once
+	shallows    *shallows
 }
 
 // New checks src and builds the ensemble in O(nodes·log thresholds). A broken

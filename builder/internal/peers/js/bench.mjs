@@ -10,9 +10,19 @@ const checked = (v) => {
 // ours starts our wasm program.
 export async function ours(Go, module) {
   const go = new Go();
-  const ready = WebAssembly.instantiate(module, go.importObject);
-  const instance = await ready;
-  go.run(instance.instance ?? instance);
+  // As site/static/worker.js joins the two modules.
+  let loops;
+  const compiled = await WebAssembly.compile(module);
+  go.importObject.kernel = {};
+  for (const { module: from, name } of WebAssembly.Module.imports(compiled)) {
+    if (from === "kernel") go.importObject.kernel[name] = (...a) => loops[name](...a);
+  }
+  const instance = await WebAssembly.instantiate(compiled, go.importObject);
+  globalThis.cloisterKernel = (bytes) => {
+    loops = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: instance.exports.mem } }).exports;
+    return true;
+  };
+  go.run(instance);
   const f = globalThis.ours;
   return {
     load: (name, bytes) => checked(f.load(name, bytes)),

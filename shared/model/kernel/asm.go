@@ -1,0 +1,225 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// An assembler for the part of WebAssembly that the kernel is written in:
+// expressions are byte strings that nest as their operands do, so a loop reads
+// in Go much as it would in C. Opcodes are those of the WebAssembly core
+// specification 2.0, section 5.4, and of its vector instructions, 5.4.8.
+
+// code is encoded instructions.
+type code []byte
+
+func cat(parts ...code) code { return slices.Concat(parts...) }
+
+func unsigned(v uint32) code { return binary.AppendUvarint(nil, uint64(v)) }
+
+// signed is LEB128 with sign, of i32.const and i64.const.
+func signed(v int64) code {
+	var c code
+	for {
+		b := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
+			return append(c, b)
+		}
+		c = append(c, b|0x80)
+	}
+}
+
+// kind is a value type.
+type kind byte
+
+const (
+	i32  kind = 0x7f
+	i64  kind = 0x7e
+	v128 kind = 0x7b
+)
+
+// local is a parameter or a variable of a function.
+type local uint32
+
+// function collects what a function consists of.
+type function struct {
+	name   string
+	params int // all i32
+	locals []kind
+	body   code
+}
+
+// newFunction starts a function whose parameters are numbers or addresses.
+func newFunction(name string, params int) (*function, []local) {
+	f := &function{name: name, params: params}
+	list := make([]local, params)
+	for i := range list {
+		list[i] = local(i)
+	}
+	return f, list
+}
+
+func (f *function) local(k kind) local {
+	f.locals = append(f.locals, k)
+	return local(f.params + len(f.locals) - 1)
+}
+
+func (f *function) add(parts ...code) { f.body = append(f.body, cat(parts...)...) }
+
+func get(l local) code         { return cat(code{0x20}, unsigned(uint32(l))) }
+func set(l local, v code) code { return cat(v, code{0x21}, unsigned(uint32(l))) }
+func raise(l local, by int) code {
+	return set(l, add(get(l), number(by)))
+}
+
+func number(v int) code { return cat(code{0x41}, signed(int64(v))) }
+func long(v int64) code { return cat(code{0x42}, signed(v)) }
+
+func op(b byte, operands ...code) code { return append(cat(operands...), b) }
+
+func add(a, b code) code { return op(0x6a, a, b) }
+func sub(a, b code) code { return op(0x6b, a, b) }
+func mul(a, b code) code { return op(0x6c, a, b) }
+func and(a, b code) code { return op(0x71, a, b) }
+func or(a, b code) code  { return op(0x72, a, b) }
+func shl(a, b code) code { return op(0x74, a, b) }
+func shr(a, b code) code { return op(0x76, a, b) } // unsigned
+
+func equal(a, b code) code      { return op(0x46, a, b) }
+func differ(a, b code) code     { return op(0x47, a, b) }
+func less(a, b code) code       { return op(0x49, a, b) } // unsigned, as are the next
+func greater(a, b code) code    { return op(0x4b, a, b) }
+func lessSigned(a, b code) code { return op(0x48, a, b) }
+
+// choose is a if the condition holds, else b; both are computed.
+func choose(a, b, condition code) code { return op(0x1b, a, b, condition) }
+
+func wrap(a code) code             { return op(0xa7, a) } // i64 to i32
+func and64(a, b code) code         { return op(0x83, a, b) }
+func or64(a, b code) code          { return op(0x84, a, b) }
+func xor64(a, b code) code         { return op(0x85, a, b) }
+func shl64(a, b code) code         { return op(0x86, a, b) }
+func shiftSigned64(a, b code) code { return op(0x87, a, b) }
+func shr64(a, b code) code         { return op(0x88, a, b) }
+func less64(a, b code) code        { return op(0x54, a, b) } // unsigned
+func extend64(a code) code         { return op(0xad, a) }    // unsigned
+
+func loadAt(b byte, align uint32, address code, offset int) code {
+	return cat(address, code{b}, unsigned(align), unsigned(uint32(offset)))
+}
+
+func load8(address code, offset int) code   { return loadAt(0x2d, 0, address, offset) }
+func load16(address code, offset int) code  { return loadAt(0x2f, 1, address, offset) }
+func load32(address code, offset int) code  { return loadAt(0x28, 2, address, offset) }
+func load64(address code, offset int) code  { return loadAt(0x29, 3, address, offset) }
+func loadF64(address code, offset int) code { return loadAt(0x2b, 3, address, offset) }
+
+func storeAt(b byte, align uint32, address, v code, offset int) code {
+	return cat(address, v, code{b}, unsigned(align), unsigned(uint32(offset)))
+}
+
+func store8(address, v code, offset int) code   { return storeAt(0x3a, 0, address, v, offset) }
+func store16(address, v code, offset int) code  { return storeAt(0x3b, 1, address, v, offset) }
+func store32(address, v code, offset int) code  { return storeAt(0x36, 2, address, v, offset) }
+func store64(address, v code, offset int) code  { return storeAt(0x37, 3, address, v, offset) }
+func storeF64(address, v code, offset int) code { return storeAt(0x39, 3, address, v, offset) }
+
+func addF64(a, b code) code { return op(0xa0, a, b) }
+
+// vector is a vector instruction.
+func vector(o uint32, operands ...code) code {
+	return cat(cat(operands...), code{0xfd}, unsigned(o))
+}
+
+func vectorAt(o uint32, offset int, operands ...code) code {
+	// Alignment is a promise that only makes things faster where it is
+	// checked, which V8 does not do: 0 promises nothing.
+	return cat(vector(o, operands...), unsigned(0), unsigned(uint32(offset)))
+}
+
+func loadV(address code, offset int) code      { return vectorAt(0, offset, address) }
+func load64Zero(address code, offset int) code { return vectorAt(0x5d, offset, address) }
+func storeV(address, v code, offset int) code  { return vectorAt(11, offset, address, v) }
+
+// load64High is v with its upper half read from memory.
+func load64High(address, v code, offset int) code {
+	return append(vectorAt(0x57, offset, address, v), 1)
+}
+
+// bytes16 is a constant of sixteen equal bytes.
+func bytes16(b byte) code {
+	c := code{0xfd, 12}
+	for range 16 {
+		c = append(c, b)
+	}
+	return c
+}
+
+func splat8(a code) code             { return vector(15, a) }
+func above8(a, b code) code          { return vector(0x28, a, b) } // unsigned
+func andV(a, b code) code            { return vector(0x4e, a, b) }
+func orV(a, b code) code             { return vector(0x50, a, b) }
+func select128(a, b, mask code) code { return vector(0x52, a, b, mask) } // a where mask
+func add8V(a, b code) code           { return vector(0x6e, a, b) }
+func add16V(a, b code) code          { return vector(0x8e, a, b) }
+func add32V(a, b code) code          { return vector(0xae, a, b) }
+func addF64V(a, b code) code         { return vector(0xf0, a, b) }
+func low8to16(a code) code           { return vector(0x89, a) } // unsigned
+func high8to16(a code) code          { return vector(0x8a, a) }
+func shl16V(a code, n int) code      { return vector(0x8b, a, number(n)) }
+func low16to32(a code) code          { return vector(0xa7, a) } // signed
+func high16to32(a code) code         { return vector(0xa8, a) }
+
+// lane16 is lane i of eight, unsigned.
+func lane16(a code, i int) code { return append(vector(0x19, a), byte(i)) }
+
+// when runs body if the condition holds.
+func when(condition code, body ...code) code {
+	return cat(condition, code{0x04, 0x40}, cat(body...), code{0x0b})
+}
+
+// repeat runs body once, and again while the condition holds.
+func repeat(condition code, body ...code) code {
+	return cat(code{0x03, 0x40}, cat(body...), condition, code{0x0d, 0, 0x0b})
+}
+
+// count runs body for i = from, from+step, ... below to, which no body changes.
+func count(i local, from, to code, step int, body ...code) code {
+	return cat(set(i, from), when(less(get(i), to), repeat(less(get(i), to), cat(body...), raise(i, step))))
+}
+
+// section is part number id of a module.
+func section(id byte, items []code) code {
+	body := unsigned(uint32(len(items)))
+	for _, it := range items {
+		body = append(body, it...)
+	}
+	return cat(code{id}, unsigned(uint32(len(body))), body)
+}
+
+func name(s string) code { return cat(unsigned(uint32(len(s))), code(s)) }
+
+// assemble makes a module of functions over an imported memory env.memory. It
+// has no memory, table, global or data of its own.
+func assemble(functions []*function) []byte {
+	types, indices, exports, bodies := []code{}, []code{}, []code{}, []code{}
+	for i, f := range functions {
+		params := make(code, f.params)
+		for j := range params {
+			params[j] = byte(i32)
+		}
+		types = append(types, cat(code{0x60}, unsigned(uint32(f.params)), params, code{0}))
+		indices = append(indices, unsigned(uint32(i)))
+		exports = append(exports, cat(name(f.name), code{0}, unsigned(uint32(i))))
+		body := unsigned(uint32(len(f.locals)))
+		for _, k := range f.locals {
+			body = append(body, 1, byte(k))
+		}
+		body = cat(body, f.body, code{0x0b})
+		bodies = append(bodies, cat(unsigned(uint32(len(body))), body))
+	}
+	memory := cat(name("env"), name("memory"), code{2, 0, 1})
+	return cat(code("\x00asm\x01\x00\x00\x00"),
+		section(1, types), section(2, []code{memory}), section(3, indices), section(7, exports), section(10, bodies))
+}

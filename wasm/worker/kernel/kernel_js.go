@@ -1,0 +1,130 @@
+// Package kernel joins the module of cloister/shared/model/kernel to this
+// program: the one place that hands addresses to it. A program that links it
+// imports functions of a module "kernel", so whoever instantiates the program
+// gives them, as site/static/worker.js does: functions that pass their
+// arguments on to the module once it is there, and a global function
+//
+//	cloisterKernel(bytes)
+//
+// that makes the module over the program's memory and returns whether this
+// browser can.
+//
+//	fast := kernel.Install()   // before the first score
+//
+// Without vectors, or without that function, everything works as before.
+package kernel
+
+import (
+	"syscall/js"
+	"unsafe"
+
+	"cloister/shared/model/kernel"
+	"cloister/shared/model/tree"
+)
+
+// Install lets package tree score with the kernel, if the browser can.
+func Install() bool {
+	start := js.Global().Get("cloisterKernel")
+	if start.Type() != js.TypeFunction {
+		return false
+	}
+	module := kernel.Module()
+	bytes := js.Global().Get("Uint8Array").New(len(module))
+	js.CopyBytesToJS(bytes, module)
+	if !start.Invoke(bytes).Truthy() {
+		return false
+	}
+	Use(true)
+	return true
+}
+
+// Use switches between the kernel, once installed, and Go's own loops.
+func Use(yes bool) {
+	if yes {
+		tree.UseKernel(&loops)
+	} else {
+		tree.UseKernel(nil)
+	}
+}
+
+// pointer returns where a slice begins. Go does not move heap objects, and
+// nothing else runs until the kernel returns.
+func pointer[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
+
+// bytesOf turns a place in bins of size bytes into one in bytes; -1 stays.
+func bytesOf(place, size int) int32 {
+	if place < 0 {
+		return -1
+	}
+	return int32(place * size)
+}
+
+var loops = tree.Kernel{
+	Bin8: func(x []float64, width, rows int, keys []uint64, edges int, dst []uint8, shift, right, left, pieces, step int) {
+		bin8(pointer(x), int32(8*width), int32(rows), pointer(keys), int32(len(keys)/2), int32(edges), pointer(dst), int32(shift),
+			int32(right), int32(left), int32(pieces), int32(step))
+	},
+	Bin16: func(x []float64, width, rows int, keys []uint64, edges int, dst []uint16, shift, right, left, pieces, step int) {
+		bin16(pointer(x), int32(8*width), int32(rows), pointer(keys), int32(len(keys)/2), int32(edges), pointer(dst), int32(shift+1),
+			bytesOf(right, 2), bytesOf(left, 2), int32(pieces), int32(2*step))
+	},
+	Walk8: func(nodes []uint32, bins []uint8, shift, rows int, active []uint32, at []uint16) {
+		walk8(pointer(nodes), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
+	},
+	Walk16: func(nodes []uint64, bins []uint16, shift, rows int, active []uint64, at []uint32) {
+		walk16(pointer(nodes), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
+	},
+	Leaves8: func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int) {
+		leaves8(pointer(sums), int32(8*width), pointer(leaf), pointer(table), pointer(at), int32(rows), int32(values))
+	},
+	Leaves16: func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int) {
+		leaves16(pointer(sums), int32(8*width), pointer(leaf), pointer(table), pointer(at), int32(rows), int32(values))
+	},
+	Shallow: func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64) {
+		[...]func(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer){
+			shallow1, shallow2, shallow3, shallow4, shallow5, shallow6,
+		}[depth-1](pointer(nodes), pointer(values), pointer(columns), int32(rows), pointer(sums))
+	},
+	Oblivious: func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8) {
+		oblivious(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
+	},
+}
+
+//go:wasmimport kernel bin8
+func bin8(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges int32, dst unsafe.Pointer, shift, right, left, pieces, step int32)
+
+//go:wasmimport kernel bin16
+func bin16(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges int32, dst unsafe.Pointer, shift, right, left, pieces, step int32)
+
+//go:wasmimport kernel walk8
+func walk8(nodes, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
+
+//go:wasmimport kernel walk16
+func walk16(nodes, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
+
+//go:wasmimport kernel leaves8
+func leaves8(dst unsafe.Pointer, width int32, leaf, table, at unsafe.Pointer, rows, values int32)
+
+//go:wasmimport kernel leaves16
+func leaves16(dst unsafe.Pointer, width int32, leaf, table, at unsafe.Pointer, rows, values int32)
+
+//go:wasmimport kernel shallow1
+func shallow1(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel shallow2
+func shallow2(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel shallow3
+func shallow3(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel shallow4
+func shallow4(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel shallow5
+func shallow5(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel shallow6
+func shallow6(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
+
+//go:wasmimport kernel oblivious
+func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)

@@ -1,0 +1,175 @@
+// Command check is run by the tests in Node and in Chromium: it scores random
+// and real models with the kernel and with Go's own loops, and posts what
+// differs in a bit.
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"syscall/js"
+
+	"cloister/shared/bundle"
+	"cloister/shared/model/tree"
+	"cloister/shared/model/tree/treetest"
+	"cloister/wasm/worker/kernel"
+)
+
+var wrong []any
+
+func fail(format string, args ...any) {
+	if len(wrong) < 20 {
+		wrong = append(wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+// same compares bits.
+func same(name, what string, a, b []float64) {
+	for i := range a {
+		if math.Float64bits(a[i]) != math.Float64bits(b[i]) {
+			fail("%s: %s %d is %v with the kernel, %v without", name, what, i, a[i], b[i])
+			return
+		}
+	}
+}
+
+var values int
+
+// differ scores x in every way with and without the kernel.
+func differ(name string, e *tree.Ensemble, x []float64) {
+	d, k := e.Shape()
+	var got [2][]float64
+	for i, with := range []bool{true, false} {
+		kernel.Use(with)
+		dst := make([]float64, len(x)/d*k)
+		if err := e.Predict(dst, x); err != nil {
+			fail("%s: %v", name, err)
+			return
+		}
+		got[i] = append(got[i], dst...)
+		b, err := e.Bin(x)
+		if err == nil {
+			err = e.PredictBinned(dst, b)
+		}
+		if err != nil {
+			fail("%s: %v", name, err)
+			return
+		}
+		got[i] = append(got[i], dst...)
+		row := make([]uint16, e.Columns())
+		for r := range b.Rows() {
+			b.Row(row, r)
+			for _, v := range row {
+				got[i] = append(got[i], float64(v))
+			}
+		}
+	}
+	same(name, "score", got[0], got[1])
+	values += len(got[0])
+}
+
+// shapes reach every function of the kernel: narrow and wide, vectors of every
+// length that is written out and of one that is not, scalars, depths 1 to 9.
+func shapes() []treetest.Options {
+	list := []treetest.Options{
+		{Trees: 20, Depth: 9, Levels: 40, Missing: true},
+		{Levels: 9, Categories: 70, Missing: true},
+		{Features: 300, Trees: 60, Depth: 7},
+		{Features: 3, Trees: 60, Depth: 7, Missing: true},
+		{Features: 2, Trees: 90, Depth: 8, Missing: true},
+		{Trees: 1, Depth: 15, Leaf: 0.003, Levels: 200, Outputs: 2}, // nodes beyond 1<<15
+		{Outputs: 1}, {Depth: -1, Trees: 3},
+		{Kind: tree.Isolation, Trees: 30, Depth: 8},
+		{Kind: tree.Isolation, Trees: 30, Depth: 5},
+	}
+	for depth := 1; depth <= 8; depth++ {
+		list = append(list, treetest.Options{Kind: tree.Boosting, Link: tree.Softmax, Scalar: true, Trees: 31, Depth: depth, Levels: 99, Missing: depth%2 == 0})
+	}
+	for outputs := 2; outputs <= 13; outputs++ {
+		list = append(list,
+			treetest.Options{Outputs: outputs, Levels: 50, Depth: 7},
+			treetest.Options{Outputs: outputs, Features: 300, Trees: 50, Depth: 7})
+	}
+	return list
+}
+
+func main() {
+	if !kernel.Install() {
+		fail("the kernel is not there")
+	}
+	for i, o := range shapes() {
+		r := rand.New(rand.NewPCG(77, uint64(i)))
+		e, err := tree.New(treetest.Random(r, o))
+		if err != nil {
+			fail("shape %d: %v", i, err)
+			continue
+		}
+		for _, n := range []int{0, 1, 16, 17, 700, 4101} {
+			if n == 4101 && i%7 != 0 {
+				continue
+			}
+			differ(fmt.Sprintf("shape %d, %d rows", i, n), e, treetest.Rows(r, o, n, 0.05))
+		}
+	}
+	real := js.Global().Get("cloisterBundle")
+	file := make([]byte, real.Length())
+	js.CopyBytesToGo(file, real)
+	models := 0
+	if b, err := bundle.Open(file, bundle.Limits{}); err != nil {
+		fail("bundle: %v", err)
+	} else if content, err := b.Decode(); err != nil {
+		fail("bundle: %v", err)
+	} else {
+		for _, name := range []string{"model/forest.bin", "model/isolation.bin"} {
+			data, _ := content.File(name)
+			e, err := tree.Decode(data)
+			if err != nil {
+				fail("%s: %v", name, err)
+				continue
+			}
+			differ(name, e, near(e, 3000))
+			models++
+		}
+	}
+	js.Global().Call("postMessage", map[string]any{"wrong": wrong, "values": values, "models": models})
+	select {}
+}
+
+// near draws rows whose values lie at and around the thresholds of a real
+// model.
+func near(e *tree.Ensemble, n int) []float64 {
+	r := rand.New(rand.NewPCG(5, 6))
+	d, _ := e.Shape()
+	edges := make([][]float64, d)
+	for t := range e.Trees() {
+		var visit func(i int)
+		visit = func(i int) {
+			v := e.Node(t, i)
+			if !v.IsLeaf() {
+				edges[v.Feature] = append(edges[v.Feature], v.Threshold)
+				visit(v.Left)
+				visit(v.Right)
+			}
+		}
+		root, _ := e.Root(t)
+		visit(root)
+	}
+	x := make([]float64, n*d)
+	for i := range x {
+		list := edges[i%d]
+		switch c := r.IntN(20); {
+		case c == 0:
+			x[i] = math.NaN()
+		case c == 1:
+			x[i] = math.Inf(r.IntN(2)*2 - 1)
+		case len(list) == 0:
+			x[i] = r.NormFloat64()
+		default:
+			x[i] = list[r.IntN(len(list))]
+			if c < 10 {
+				x[i] = math.Nextafter(x[i], math.Inf(c%2*2-1))
+			}
+		}
+	}
+	return x
+}
