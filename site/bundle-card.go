@@ -16,7 +16,7 @@ type BundleCard struct {
 
 func (c *BundleCard) b() *job.Bundle { return &c.App.bundle }
 
-func (c *BundleCard) loaded() bool { return c.App.client != nil }
+func (c *BundleCard) loaded() bool { return c.App.loaded() }
 
 func (c *BundleCard) waiting() string {
 	if c.App.phase == broken {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"cloister/shared/job"
 )
@@ -13,6 +14,48 @@ import (
 // exportStep is how many rows are written between two looks at the window's
 // events.
 const exportStep = 2048
+
+// save exports the rows of the table as CSV or JSON.
+func (a *App) save(asJSON bool) {
+	if a.exporting {
+		return
+	}
+	a.exporting = true
+	w := newWriter(a, asJSON)
+	name, mime := baseName(a.run.name)+".verdicts.csv", "text/csv;charset=utf-8"
+	if asJSON {
+		name, mime = baseName(a.run.name)+".verdicts.json", "application/json"
+	}
+	go func() {
+		var parts [][]byte
+		for {
+			a.env.RLock()
+			part := w.next()
+			a.env.RUnlock()
+			if part == nil {
+				break
+			}
+			parts = append(parts, part)
+			time.Sleep(time.Millisecond)
+		}
+		a.update(func() {
+			a.exporting = false
+			a.notice = "Saved " + name + " with " + plural(int64(len(w.rows)), "row", "rows") + "."
+			a.host.Download(name, mime, parts)
+		})
+	}()
+}
+
+// baseName is a file's name without its last extension, cut to 80 bytes.
+func baseName(name string) string {
+	for i := len(name) - 1; i > 0; i-- {
+		if name[i] == '.' {
+			name = name[:i]
+			break
+		}
+	}
+	return short(name, 80)
+}
 
 // writer makes the text of an export in parts of some hundred kilobytes. It
 // keeps the store it was made with, so that a new run does not disturb it.

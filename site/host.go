@@ -23,6 +23,16 @@ type Host interface {
 	Files(e vugu.DOMEvent) []job.File
 	// Read reads a whole file and calls done once, on a goroutine of its own.
 	Read(f job.File, done func(data []byte, err error))
+	// ReadRange returns bytes [from, to) of f, fewer only at its end. It
+	// blocks, unlike the others.
+	ReadRange(f job.File, from, to int64) ([]byte, error)
+	// Join returns a file of ranges of f, one after the other, without
+	// copying them.
+	Join(f job.File, ranges [][2]int64) job.File
+	// Cores returns how many threads the machine runs at once, at least 1.
+	Cores() int
+	// Memory returns what the programs take up now.
+	Memory() Memory
 	// Seal returns what the shell knows about the window's connections.
 	Seal() Seal
 	// Attempts runs every attempt to get a byte out of the window, and calls
@@ -49,6 +59,12 @@ type Host interface {
 	// Hold keeps pointer events of a drag coming to the element that the
 	// event was sent to, until the pointer is released.
 	Hold(e vugu.DOMEvent)
+}
+
+// Memory is what the programs take up, in bytes of WebAssembly memory.
+type Memory struct {
+	Page    int64
+	Workers []int64 // by worker that runs
 }
 
 // Seal says whether the window can still open connections, as the shell

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cloister/shared/job"
+	"cloister/site/internal/pool"
 )
 
 // InputPanel says what was read of the file and what was not.
@@ -78,4 +79,17 @@ func (c *InputPanel) how(m job.Mapping) string {
 func (c *InputPanel) imputed() string {
 	n := int64(len(c.s().Imputed))
 	return plural(n, "feature was", "features were") + " filled with the value that training found typical, because a field is missing: " + strings.Join(c.s().Imputed, ", ") + ". Verdicts lean on them less surely."
+}
+
+// became says how the reading of a file ended.
+func (c *InputPanel) became(f pool.File) string {
+	switch {
+	case f.Err != nil:
+		return "✗ " + sentence(f.Err.Error())
+	case !f.Reached:
+		return "○ not reached"
+	case f.Summary.Stopped != "":
+		return "◐ " + sentence(f.Summary.Stopped)
+	}
+	return "✓ " + f.Summary.Format
 }

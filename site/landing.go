@@ -1,5 +1,7 @@
 package site
 
+import "cloister/shared/job"
+
 // Landing is the page before a file is chosen.
 type Landing struct {
 	App *App
@@ -28,7 +30,7 @@ func (c *Landing) zoneClass() string {
 func (c *Landing) zoneTitle() string {
 	switch {
 	case c.App.early != nil:
-		return "Loading the bundle, then scoring " + short(c.App.early.Name(), 60) + "…"
+		return "Loading the bundle, then scoring " + short(c.App.early[0].Name(), 60) + "…"
 	case c.App.loading, c.App.phase == starting:
 		return "Loading the bundle and replaying its test vectors…"
 	case c.App.phase == broken:
@@ -59,6 +61,6 @@ func (c *Landing) sampleText() string {
 // trySample scores the sample that came with the page.
 func (a *App) trySample() {
 	if f, _ := a.host.Sample(); f != nil {
-		a.open(f, true)
+		a.open([]job.File{f}, true)
 	}
 }

@@ -271,7 +271,10 @@ func TestRoot_acceptsDroppedFiles(t *testing.T) {
 	if e := p.fire(byID("top"), "drop", nil); !e.prevented {
 		t.Error("drop is left to the browser")
 	}
-	p.wait("100 rows scored", "a.csv", "Only the first of 2 files was opened.")
+	p.wait("200 rows scored in", "2 files", "Files (2)", "a.csv", "b.csv", `class="cell c-text"`)
+	if got := p.app.store.columns[0].title(); got != "File" {
+		t.Errorf("the first column is %q", got)
+	}
 }
 
 // A file without verdicts leaves those on show.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cloister/shared/job"
+	"cloister/site/internal/pool"
 )
 
 // inspect opens the record of a row of the store and asks the scorer to
@@ -18,14 +19,16 @@ func (a *App) inspect(at int32) {
 	asking := d.loading
 	*d = drawerState{open: true, at: at, row: a.store.row[at], loading: true, asTable: d.asTable}
 	if !asking {
-		go a.explain(a.client, a.store, d.row)
+		go a.explain(a.scorers, a.store, at)
 	}
 }
 
 // explain runs on a goroutine of its own.
-func (a *App) explain(client *job.Client, s *store, row int64) {
+func (a *App) explain(scorers *pool.Pool, s *store, at int32) {
 	for {
-		r, err := client.Explain(row)
+		part, local := s.place(at)
+		r, err := scorers.Explain(part, local)
+		pool.Renumber(&r, s.row[at])
 		again := false
 		a.update(func() {
 			d := &a.drawer
@@ -33,8 +36,8 @@ func (a *App) explain(client *job.Client, s *store, row int64) {
 				d.loading = false
 				return
 			}
-			if d.row != row || a.store != s { // the cursor moved on meanwhile
-				client, s, row, again = a.client, a.store, d.row, true
+			if d.at != at || a.store != s { // the cursor moved on meanwhile
+				scorers, s, at, again = a.scorers, a.store, d.at, true
 				return
 			}
 			d.loading = false

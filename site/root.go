@@ -1,6 +1,7 @@
 package site
 
 import (
+	"slices"
 	"strings"
 
 	"cloister/shared/job"
@@ -42,15 +43,15 @@ func (a *App) dropped(e vugu.DOMEvent) {
 	a.chosen(e)
 }
 
-// chosen opens the first file of a change or drop event: a bundle replaces
-// the bundle, anything else is scored.
+// chosen opens the files of a change or drop event: a bundle replaces the
+// bundle, anything else is scored, several files as one run.
 func (a *App) chosen(e vugu.DOMEvent) {
 	files := a.host.Files(e)
 	if len(files) == 0 {
 		return
 	}
-	if strings.HasSuffix(strings.ToLower(files[0].Name()), ".bundle") {
-		a.openBundle(files[0])
+	if i := slices.IndexFunc(files, func(f job.File) bool { return strings.HasSuffix(strings.ToLower(f.Name()), ".bundle") }); i >= 0 {
+		a.openBundle(files[i])
 		return
 	}
 	switch a.phase {
@@ -58,12 +59,9 @@ func (a *App) chosen(e vugu.DOMEvent) {
 		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "another file is being scored"))
 		return
 	case starting:
-		a.early = files[0]
+		a.early = files
 	default:
-		a.open(files[0], false)
-	}
-	if len(files) > 1 {
-		a.notice = "Only the first of " + count(int64(len(files))) + " files was opened."
+		a.open(files, false)
 	}
 }
 

@@ -81,3 +81,32 @@ func (c *RunBar) unlisted() string {
 	}
 	return ""
 }
+
+// wasmLimit is the most memory that one program can have.
+const wasmLimit = 4 << 30
+
+// memory says what the programs take up, "" if that is not known.
+func (c *RunBar) memory() string {
+	m := c.App.run.memory
+	if m.Page == 0 {
+		return ""
+	}
+	s := "Memory: page " + size(m.Page)
+	var all int64
+	for _, w := range m.Workers {
+		all += w
+	}
+	if all > 0 {
+		s += ", " + plural(int64(len(m.Workers)), "worker", "workers") + " " + size(all)
+	}
+	return s + " · each may take " + size(wasmLimit)
+}
+
+// memoryShare is that of the program that is nearest to its limit.
+func (c *RunBar) memoryShare() string {
+	most := c.App.run.memory.Page
+	for _, w := range c.App.run.memory.Workers {
+		most = max(most, w)
+	}
+	return decimal(float64(most)/wasmLimit, 4)
+}

@@ -1,14 +1,3 @@
-// Package site is the analyst's page: Vugu components over one [App], which
-// holds the bundle, the run and the verdicts. It hides how verdicts are kept,
-// chosen and drawn; everything it needs from a window comes through [Host],
-// so that it compiles and renders natively.
-//
-//	app := site.New(host, renderer.EventEnv())
-//	root := &site.Root{App: app}
-//	app.Start()                       // then draw root on every request
-//
-// Limits: the table lists the first million rows of a file; further rows are
-// scored and counted. Texts of a capture reach the document only as text.
 package site
 
 //go:generate go tool vugugen -s -skip-go-mod -skip-main ../site
@@ -17,9 +6,9 @@ package site
 
 import (
 	"errors"
-	"time"
 
 	"cloister/shared/job"
+	"cloister/site/internal/pool"
 
 	"github.com/vugu/vugu"
 )
@@ -28,10 +17,9 @@ import (
 // and change it in event handlers, which run with the event lock held;
 // goroutines of its own take that lock.
 type App struct {
-	host   Host
-	env    vugu.EventEnv
-	client *job.Client
-	stop   func() // ends the scorer
+	host    Host
+	env     vugu.EventEnv
+	scorers *pool.Pool // nil before the first bundle is loaded
 
 	phase      phase
 	bundle     job.Bundle
@@ -60,7 +48,7 @@ type App struct {
 
 	dropping    bool // a file is being dragged over the page
 	exporting   bool
-	early       job.File // dropped before the scorer was ready: opened as soon as it is
+	early       []job.File // dropped before the scorer was ready: opened as soon as it is
 	theme       string
 	notice      string // the last thing done, for people who do not see it
 	attempts    []Attempt
@@ -90,22 +78,6 @@ const (
 	aboutPanel
 	sealPanel
 )
-
-// runState is the run under way or the last one.
-type runState struct {
-	name      string
-	sample    bool
-	size      int64
-	began     time.Time
-	seconds   float64 // spent so far
-	progress  job.Progress
-	handle    *job.Run
-	stopping  bool
-	drawn     time.Time
-	sorted    time.Time
-	announced time.Time
-	said      string // the last announcement of progress
-}
 
 // drawerState is the open record.
 type drawerState struct {
@@ -179,16 +151,13 @@ func (a *App) load(name string, data []byte) {
 		a.early = nil
 		if err != nil {
 			stop()
-			if a.client == nil {
+			if a.scorers == nil {
 				a.phase = broken
 			}
 			a.fail("loading the bundle "+name, err)
 			return
 		}
-		if a.stop != nil {
-			a.stop()
-		}
-		a.client, a.stop = client, stop
+		a.staff(client, stop, data)
 		a.bundle, a.bundleFile, a.bundleData, a.threshold = b, name, data, b.Threshold
 		a.phase = ready
 		a.clear()
@@ -197,6 +166,32 @@ func (a *App) load(name string, data []byte) {
 		}
 	})
 }
+
+// staff replaces the scorers by one and those that it will be joined by.
+func (a *App) staff(client *job.Client, stop func(), bundle []byte) {
+	if a.scorers != nil {
+		a.scorers.Close()
+	}
+	a.scorers = pool.New(pool.Member{Client: client, Stop: stop}, func() (pool.Member, error) {
+		pipe, stop, err := a.host.Connect()
+		if err != nil {
+			return pool.Member{}, err
+		}
+		client := job.NewClient(pipe)
+		go client.Run()
+		if _, err := client.Load(bundle); err != nil {
+			stop()
+			return pool.Member{}, err
+		}
+		return pool.Member{Client: client, Stop: stop}, nil
+	}, min(a.host.Cores(), maxScorers))
+}
+
+// maxScorers bounds the workers: each holds the bundle and some 20 MB.
+const maxScorers = 8
+
+// loaded reports whether there is a bundle.
+func (a *App) loaded() bool { return a.scorers != nil }
 
 // openBundle replaces the bundle by a file's. The one that was loaded before
 // stays if the new one is refused.
@@ -224,7 +219,7 @@ func (a *App) openBundle(f job.File) {
 // maxBundle is the size of the largest bundle that a scorer accepts.
 const maxBundle = 64 << 20
 
-// restart replaces a scorer that is gone, keeping what was scored.
+// restart replaces scorers of which one is gone, keeping what was scored.
 func (a *App) restart() {
 	pipe, stop, err := a.host.Connect()
 	if err != nil {
@@ -236,12 +231,7 @@ func (a *App) restart() {
 		stop()
 		return
 	}
-	a.update(func() {
-		if a.stop != nil {
-			a.stop()
-		}
-		a.client, a.stop = client, stop
-	})
+	a.update(func() { a.staff(client, stop, a.bundleData) })
 }
 
 // fail shows an error with what was being done.
@@ -251,150 +241,6 @@ func (a *App) fail(doing string, err error) {
 		f = &job.Failure{Kind: "internal", Text: err.Error()}
 	}
 	a.fault, a.faultIn = f, doing
-}
-
-// scored reports whether there are verdicts or a finished run to show.
-func (a *App) scored() bool { return a.phase == scoring || a.phase == finished }
-
-// open scores a file; the verdicts of the run before are forgotten once it has
-// some of its own.
-func (a *App) open(f job.File, sample bool) {
-	if a.phase != ready && a.phase != finished {
-		return
-	}
-	before := a.keep()
-	a.clear()
-	a.fault, a.panel, a.notice = nil, noPanel, ""
-	a.phase = scoring
-	a.run.name, a.run.size, a.run.sample, a.run.began = f.Name(), f.Size(), sample, time.Now()
-	a.run.progress.Total = f.Size()
-	a.host.ScrollTo("top", 0)
-	a.host.Focus("run-title")
-	go a.score(a.client, f, before)
-}
-
-// keep returns a function that brings back the verdicts on show, for a file
-// that turns out to have none.
-func (a *App) keep() (restore func()) {
-	phase, run, summary := a.phase, a.run, a.summary
-	store, view, histogram := a.store, a.view, a.histogram
-	tops, topsKey, nFlagged, table, drawer := a.tops, a.topsKey, a.nFlagged, a.table, a.drawer
-	return func() {
-		a.phase, a.run, a.summary = phase, run, summary
-		a.store, a.view, a.histogram = store, view, histogram
-		a.tops, a.topsKey, a.nFlagged, a.table, a.drawer = tops, topsKey, nFlagged, table, drawer
-	}
-}
-
-// score runs on a goroutine of its own. before brings back what was on show.
-func (a *App) score(client *job.Client, f job.File, before func()) {
-	var bad error
-	sum, err := client.Score(f, job.Options{},
-		func(r job.Run) {
-			a.env.Lock()
-			a.run.handle = &r
-			a.env.UnlockOnly()
-		},
-		func(p job.Progress, b *job.Batch) {
-			a.env.Lock()
-			if b != nil && bad == nil {
-				bad = a.take(b)
-			}
-			if draw := a.progressed(p); draw {
-				a.env.UnlockRender()
-			} else {
-				a.env.UnlockOnly()
-			}
-		})
-	if err == nil {
-		err = bad
-	}
-	a.update(func() {
-		a.phase = finished
-		a.run.seconds = time.Since(a.run.began).Seconds()
-		a.run.handle = nil
-		if err != nil {
-			a.fail("scoring "+short(a.run.name, 60), err)
-			var f *job.Failure
-			if !errors.As(err, &f) || f.Kind == "internal" {
-				go a.restart()
-			}
-			if a.store.rows() == 0 { // nothing to show but the reason
-				before()
-				if a.phase == ready {
-					a.host.Focus("choose")
-				}
-				return
-			}
-		} else {
-			a.summary = &sum
-			a.run.progress.Rows, a.run.progress.Rejected = sum.Rows, sum.Rejected
-		}
-		a.count()
-		if a.view.stale() {
-			a.view.refresh()
-		}
-		a.work()
-		a.run.said = a.doneText()
-	})
-}
-
-// take adds a batch to what is shown.
-func (a *App) take(b *job.Batch) error {
-	if err := a.store.append(b); err != nil {
-		return job.Failf("protocol", "Reload the page.", "verdicts could not be read: %v", err)
-	}
-	a.histogram.grow(a.store.attack)
-	a.view.grow()
-	return nil
-}
-
-const (
-	drawEvery     = 125 * time.Millisecond // while scoring
-	sortEvery     = time.Second            // a table that is not in the order of the file
-	announceEvery = 5 * time.Second        // WCAG 4.1.3: progress that does not talk all the time
-)
-
-// progressed notes how far the run is and reports whether to draw.
-func (a *App) progressed(p job.Progress) bool {
-	now := time.Now()
-	a.run.progress, a.run.seconds = p, now.Sub(a.run.began).Seconds()
-	if now.Sub(a.run.announced) >= announceEvery {
-		a.run.announced, a.run.said = now, a.progressText()
-	}
-	if now.Sub(a.run.drawn) < drawEvery {
-		return false
-	}
-	a.run.drawn = now
-	a.count()
-	if a.view.stale() && now.Sub(a.run.sorted) >= sortEvery {
-		a.run.sorted = now
-		a.view.refresh()
-		a.work()
-	}
-	return true
-}
-
-// cancel stops the run at the next batch; what was scored stays.
-func (a *App) cancel() {
-	if a.phase != scoring || a.run.handle == nil || a.run.stopping {
-		return
-	}
-	a.run.stopping = true
-	if err := a.run.handle.Cancel(); err != nil {
-		a.fail("cancelling", err)
-	}
-}
-
-// home goes back to the start and forgets the run.
-func (a *App) home() {
-	if a.phase != finished {
-		return
-	}
-	a.clear()
-	a.fault, a.phase = nil, ready
-	a.host.ScrollTo("top", 0)
-	a.host.Focus("choose")
 }
 
 // topsKey is what the counts over flagged rows depend on.
@@ -423,81 +269,4 @@ func (a *App) setThreshold(t float64) {
 	a.threshold = min(max(t, 0), 1)
 	a.show(a.view.filter, a.view.order)
 	a.count()
-}
-
-// show changes filter and order of the table.
-func (a *App) show(f filter, o order) {
-	a.view.set(f, o, a.threshold)
-	a.work()
-}
-
-// work steps the view on a goroutine until it is complete, with a pause for
-// the window's events after each step.
-func (a *App) work() {
-	if a.working || !a.view.busy() {
-		return
-	}
-	// most lists are made in a step or two: no flicker for those
-	for range 2 {
-		if a.view.step() {
-			a.listed()
-			return
-		}
-	}
-	a.working = true
-	go func() {
-		for {
-			time.Sleep(time.Millisecond)
-			a.env.Lock()
-			if a.view.step() {
-				a.working = false
-				a.listed()
-				a.env.UnlockRender()
-				return
-			}
-			a.env.UnlockOnly()
-		}
-	}()
-}
-
-// save exports the rows of the table as CSV or JSON.
-func (a *App) save(asJSON bool) {
-	if a.exporting {
-		return
-	}
-	a.exporting = true
-	w := newWriter(a, asJSON)
-	name, mime := baseName(a.run.name)+".verdicts.csv", "text/csv;charset=utf-8"
-	if asJSON {
-		name, mime = baseName(a.run.name)+".verdicts.json", "application/json"
-	}
-	go func() {
-		var parts [][]byte
-		for {
-			a.env.RLock()
-			part := w.next()
-			a.env.RUnlock()
-			if part == nil {
-				break
-			}
-			parts = append(parts, part)
-			time.Sleep(time.Millisecond)
-		}
-		a.update(func() {
-			a.exporting = false
-			a.notice = "Saved " + name + " with " + plural(int64(len(w.rows)), "row", "rows") + "."
-			a.host.Download(name, mime, parts)
-		})
-	}()
-}
-
-// baseName is a file's name without its last extension, cut to 80 bytes.
-func baseName(name string) string {
-	for i := len(name) - 1; i > 0; i-- {
-		if name[i] == '.' {
-			name = name[:i]
-			break
-		}
-	}
-	return short(name, 80)
 }

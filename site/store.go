@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"cloister/shared/job"
@@ -17,6 +18,11 @@ const listLimit = 1_000_000
 type store struct {
 	classes []job.Class
 	limit   int // rows listed at most
+
+	files    []string // names, by source
+	origins  []origin // of the stretches of rows, in order
+	starts   []int32  // first row of each
+	expected int      // rows to come in all, as far as is known
 
 	row       []int64
 	class     []uint16
@@ -64,7 +70,7 @@ func (s *store) listed() int { return len(s.row) }
 
 // append adds the rows of b, which it may keep. Nothing is added when b does
 // not fit the bundle.
-func (s *store) append(b *job.Batch) error {
+func (s *store) append(b *job.Batch, from origin) error {
 	n := len(b.Row)
 	if len(b.Class) != n || len(b.Probability) != n || len(b.Attack) != n || len(b.Anomaly) != n || len(b.Abstained) != n {
 		return fmt.Errorf("batch of %d rows: columns differ in length", n)
@@ -87,12 +93,18 @@ func (s *store) append(b *job.Batch) error {
 	}
 	s.attack = append(s.attack, b.Attack...)
 	had := s.listed()
+	if k := len(s.origins); k == 0 || s.origins[k-1] != from {
+		s.origins, s.starts = append(s.origins, from), append(s.starts, int32(had))
+	}
 	n = min(n, s.limit-had)
 	s.row = append(s.row, b.Row[:n]...)
 	s.class = append(s.class, b.Class[:n]...)
 	s.prob = append(s.prob, b.Probability[:n]...)
 	s.anomaly = append(s.anomaly, b.Anomaly[:n]...)
 	s.abstained = append(s.abstained, b.Abstained[:n]...)
+	if len(s.files) > 1 && n > 0 { // in front: it says what the row numbers count
+		s.column(fileColumn, "", false).fill(s.files[from.source], n, had)
+	}
 	for i := range b.Columns {
 		c := &b.Columns[i]
 		s.column(c.Name, c.Unit, c.Numbers != nil).take(c, n, had)
@@ -100,7 +112,74 @@ func (s *store) append(b *job.Batch) error {
 	for _, c := range s.columns {
 		c.pad(had + n) // a column that this batch lacks
 	}
+	s.reserve()
 	return nil
+}
+
+// fileColumn names the column that says which file a row is from.
+const fileColumn = "File"
+
+// origin is where a stretch of rows comes from.
+type origin struct {
+	source int   // index of the file
+	part   int   // of the run
+	base   int64 // rows of the file before the part
+}
+
+// place returns the part of row i and the row's number in it.
+func (s *store) place(i int32) (part int, row int64) {
+	k, found := slices.BinarySearch(s.starts, i)
+	if !found {
+		k--
+	}
+	for k+1 < len(s.starts) && s.starts[k+1] == i { // a stretch without rows
+		k++
+	}
+	return s.origins[k].part, s.row[i] - s.origins[k].base
+}
+
+// expect says about how many rows will come.
+func (s *store) expect(n int) { s.expected = min(max(s.expected, n), s.limit) }
+
+// reserve makes room for the rows that are expected in one column at most:
+// columns that all grow by copying at the same batch would stop the page.
+func (s *store) reserve() {
+	had := s.listed()
+	for i := range 5 + len(s.columns) {
+		if grown := s.grow(i, s.expected-had); grown {
+			return
+		}
+	}
+}
+
+// grow makes room for n more values in a column by its place and reports
+// whether that took an allocation.
+func (s *store) grow(i, n int) bool {
+	switch i {
+	case 0:
+		return room(&s.row, n)
+	case 1:
+		return room(&s.class, n)
+	case 2:
+		return room(&s.prob, n)
+	case 3:
+		return room(&s.anomaly, n)
+	case 4:
+		return room(&s.attack, n)
+	}
+	if c := s.columns[i-5]; c.numbers != nil {
+		return room(&c.numbers, n)
+	} else {
+		return room(&c.codes, n)
+	}
+}
+
+func room[T any](x *[]T, n int) bool {
+	if n <= 0 || cap(*x)-len(*x) >= n {
+		return false
+	}
+	*x = slices.Grow(*x, n)
+	return true
 }
 
 // column returns the column of that name and kind, which it adds if need be.
@@ -128,6 +207,15 @@ func (c *column) take(from *job.Column, n, had int) {
 	}
 	for _, t := range from.Texts[:n] {
 		c.codes = append(c.codes, c.code(t))
+	}
+}
+
+// fill appends a word n times.
+func (c *column) fill(word string, n, had int) {
+	c.pad(had)
+	k := c.code(word)
+	for range n {
+		c.codes = append(c.codes, k)
 	}
 }
 

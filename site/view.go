@@ -3,6 +3,7 @@ package site
 import (
 	"math"
 	"strings"
+	"time"
 
 	"cloister/shared/job"
 )
@@ -295,4 +296,39 @@ func needleOf(typed string) string {
 		b[i] = lower(b[i])
 	}
 	return string(b)
+}
+
+// show changes filter and order of the table.
+func (a *App) show(f filter, o order) {
+	a.view.set(f, o, a.threshold)
+	a.work()
+}
+
+// work steps the view on a goroutine until it is complete, with a pause for
+// the window's events after each step.
+func (a *App) work() {
+	if a.working || !a.view.busy() {
+		return
+	}
+	// most lists are made in a step or two: no flicker for those
+	for range 2 {
+		if a.view.step() {
+			a.listed()
+			return
+		}
+	}
+	a.working = true
+	go func() {
+		for {
+			time.Sleep(time.Millisecond)
+			a.env.Lock()
+			if a.view.step() {
+				a.working = false
+				a.listed()
+				a.env.UnlockRender()
+				return
+			}
+			a.env.UnlockOnly()
+		}
+	}()
 }

@@ -45,7 +45,7 @@ func filled(t testing.TB, n int) *store {
 	s := newStore(testClasses)
 	r := rand.New(rand.NewPCG(1, 2))
 	for at := 0; at < n; at += 1000 {
-		if err := s.append(batch(r, at, min(1000, n-at))); err != nil {
+		if err := s.append(batch(r, at, min(1000, n-at)), origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestView_growsWhileTheFileIsRead(t *testing.T) {
 	v.finish()
 	r := rand.New(rand.NewPCG(3, 4))
 	for at := range 5 {
-		if err := s.append(batch(r, 1000*at, 1000)); err != nil {
+		if err := s.append(batch(r, 1000*at, 1000), origin{}); err != nil {
 			t.Fatal(err)
 		}
 		v.grow()
@@ -144,7 +144,7 @@ func TestView_growsWhileTheFileIsRead(t *testing.T) {
 	}
 	v.set(v.filter, order{key: byAttack}, 0.5)
 	v.finish()
-	if err := s.append(batch(r, 5000, 1000)); err != nil {
+	if err := s.append(batch(r, 5000, 1000), origin{}); err != nil {
 		t.Fatal(err)
 	}
 	v.grow()
@@ -198,7 +198,7 @@ func TestStore_refusesWhatDoesNotFit(t *testing.T) {
 	} {
 		s, b := newStore(testClasses), batch(r, 0, 10)
 		spoil(b)
-		if err := s.append(b); err == nil || s.rows() != 0 || s.listed() != 0 {
+		if err := s.append(b, origin{}); err == nil || s.rows() != 0 || s.listed() != 0 {
 			t.Errorf("%s: err %v, %d rows", name, err, s.rows())
 		}
 	}
@@ -212,7 +212,7 @@ func TestStore_columnsMayComeAndGo(t *testing.T) {
 	b.Columns = b.Columns[1:]
 	c.Columns[0], c.Columns[1] = c.Columns[1], c.Columns[0]
 	for _, x := range []*job.Batch{a, b, c} {
-		if err := s.append(x); err != nil {
+		if err := s.append(x, origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestStore_columnsMayComeAndGo(t *testing.T) {
 	}
 	d := batch(r, 9, 1)
 	d.Columns = nil
-	if err := s.append(d); err != nil {
+	if err := s.append(d, origin{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range s.columns {
@@ -251,7 +251,7 @@ func TestStore_countsBeyondTheList(t *testing.T) {
 				flagged++
 			}
 		}
-		if err := s.append(b); err != nil {
+		if err := s.append(b, origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -272,7 +272,7 @@ func TestStore_tallyCountsATechniqueOnce(t *testing.T) {
 	copy(b.Class, []uint16{1, 1, 0, 2})
 	copy(b.Attack, []float64{0.9, 0.5, 0.1, 0.8})
 	copy(b.Columns[0].Texts, []string{"b", "a", "c", "a"})
-	if err := s.append(b); err != nil {
+	if err := s.append(b, origin{}); err != nil {
 		t.Fatal(err)
 	}
 	got := s.tally(0.5)
@@ -460,7 +460,7 @@ func BenchmarkStore_append100k(b *testing.B) {
 	for b.Loop() {
 		s := newStore(testClasses)
 		for _, x := range batches {
-			if err := s.append(x); err != nil {
+			if err := s.append(x, origin{}); err != nil {
 				b.Fatal(err)
 			}
 		}

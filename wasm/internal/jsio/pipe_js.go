@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall/js"
 	"time"
 	"unsafe"
@@ -19,6 +20,7 @@ type pipe struct {
 	waiting []job.Message
 	inside  bool // this is the worker's end
 	yielded time.Time
+	memory  int64                   // bytes of the worker's program, as it said last
 	open    func(js.Value) job.File // of a handle that came with a message
 }
 
@@ -73,6 +75,9 @@ func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 			p.close(errors.New("the worker's program ended, most likely for lack of memory"))
 			return
 		}
+		if m := data.Get("memory"); m.Type() == js.TypeNumber {
+			p.memory = int64(m.Float())
+		}
 		p.arrived(data)
 	})
 	on("error", func(e js.Value) {
@@ -82,10 +87,25 @@ func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 		p.close(errors.New("a message of the worker could not be read"))
 	})
 	w.Call("postMessage", map[string]any{"module": module})
+	workers = append(workers, p)
 	return p, func() {
 		w.Call("terminate")
+		workers = slices.DeleteFunc(workers, func(q *pipe) bool { return q == p })
 		p.close(io.EOF)
 	}, nil
+}
+
+// workers are the pipes of the workers that run. The page has one thread.
+var workers []*pipe
+
+// Memory returns the bytes of WebAssembly memory of each running worker, as it
+// said with its last message.
+func Memory() []int64 {
+	out := make([]int64, len(workers))
+	for i, p := range workers {
+		out[i] = p.memory
+	}
+	return out
 }
 
 // arrived takes a message in. One that is not ours is an empty one, which
@@ -141,6 +161,11 @@ func (p *pipe) post(m job.Message) (err error) {
 	js.CopyBytesToJS(data, m.Data)
 	message := js.Global().Get("Object").New()
 	message.Set("data", data)
+	if p.inside {
+		if size := js.Global().Get("cloisterMemory"); size.Type() == js.TypeFunction {
+			message.Set("memory", size.Invoke())
+		}
+	}
 	if m.File != nil {
 		h, ok := m.File.(*handle)
 		if !ok {

@@ -6,6 +6,7 @@ package window
 
 import (
 	"errors"
+	"runtime"
 	"syscall/js"
 	"time"
 
@@ -141,6 +142,43 @@ func (h *host) Read(f job.File, done func([]byte, error)) {
 		js.CopyBytesToGo(data, view)
 		done(data, nil)
 	}()
+}
+
+func (h *host) ReadRange(f job.File, from, to int64) ([]byte, error) {
+	file, ok := jsio.FileValue(f)
+	if !ok {
+		return nil, errors.New("not a file of the window")
+	}
+	buffer, err := await(file.Call("slice", from, to).Call("arrayBuffer"))
+	if err != nil {
+		return nil, err
+	}
+	view := uint8Array.New(buffer)
+	data := make([]byte, view.Length())
+	js.CopyBytesToGo(data, view)
+	return data, nil
+}
+
+func (h *host) Join(f job.File, ranges [][2]int64) job.File {
+	file, ok := jsio.FileValue(f)
+	if !ok {
+		return f
+	}
+	pieces := make([]any, len(ranges))
+	for i, r := range ranges {
+		pieces[i] = file.Call("slice", r[0], r[1])
+	}
+	return jsio.NewFile(h.window.Get("File").New(pieces, f.Name()))
+}
+
+func (h *host) Cores() int {
+	return int(max(1, whole(get(h.window.Get("navigator"), "hardwareConcurrency"))))
+}
+
+func (h *host) Memory() site.Memory {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return site.Memory{Page: int64(m.Sys), Workers: jsio.Memory()}
 }
 
 func (h *host) Seal() site.Seal {
