@@ -31,6 +31,8 @@ type cli struct {
 	Features featuresCommand `cmd:"" help:"Write the matrix that training would see, for inspection."`
 	Score    scoreCommand    `cmd:"" help:"Score files with a bundle: one line per row."`
 	Inspect  inspectCommand  `cmd:"" help:"Print what a bundle is, how it was made and how well it did."`
+	Diff     diffCommand     `cmd:"" help:"Compare two bundles: features, labels, thresholds, metrics, size."`
+	Lint     lintCommand     `cmd:"" help:"List what keeps a bundle from being published; replay its vectors natively and in WebAssembly."`
 	Keygen   keygenCommand   `cmd:"" help:"Make a key pair to sign bundles with."`
 	Sign     signCommand     `cmd:"" help:"Sign a bundle: OpenSSF Model Signing with a key."`
 	Verify   verifyCommand   `cmd:"" help:"Say who signed a bundle; status 0 if a trusted key did."`

@@ -18,6 +18,30 @@ const (
 	Label      = "Attack"
 )
 
+// Names of the fields by which people recognise a flow. No model learns from
+// them.
+const (
+	CommunityID = "COMMUNITY_ID"
+	VLAN        = "VLAN"
+	Tunnel      = "TUNNEL"
+	ServerName  = "TLS_SERVER_NAME"
+	ALPN        = "TLS_ALPN"
+	TLSVersion  = "TLS_VERSION"
+	JA3         = "JA3"
+	JA4         = "JA4"
+	DNSQuery    = "DNS_QUERY"
+	DNSCode     = "DNS_RET_CODE"
+	HTTPHost    = "HTTP_HOST"
+	HTTPMethod  = "HTTP_METHOD"
+	HTTPURL     = "HTTP_URL"
+	HTTPAgent   = "HTTP_USER_AGENT"
+	SSHClient   = "SSH_CLIENT"
+	SSHServer   = "SSH_SERVER"
+	Entropy     = "PAYLOAD_ENTROPY"
+	FirstPacket = "FIRST_PACKET"
+	LastPacket  = "LAST_PACKET"
+)
+
 // Flow is the schema of one bidirectional flow: the columns of NetFlow v9 as
 // the NF-*-v3 data sets name them, which contain those of v1 and v2. Source is
 // the side that sent the first packet. Bytes are IP-layer bytes. The SECOND_BYTES
@@ -79,4 +103,24 @@ var Flow = NewSchema("flow", []Field{
 	{Name: "DST_TO_SRC_IAT_AVG", Unit: "ms", Help: "mean gap between the destination's packets"},
 	{Name: "DST_TO_SRC_IAT_STDDEV", Unit: "ms", Help: "standard deviation of the destination's gaps"},
 	{Name: Label, Kind: Text, Help: "label of the row, when the file has one"},
+
+	{Name: CommunityID, Kind: Text, Help: "Community ID version 1, seed 0: names the same flow in other tools"},
+	{Name: VLAN, Kind: Text, Help: "VLAN ids, outer first: 5, 3.5"},
+	{Name: Tunnel, Kind: Text, Help: "innermost tunnel around the flow: kind, id, ends"},
+	{Name: ServerName, Kind: Text, Help: "server name the TLS client asked for (SNI)", Show: true},
+	{Name: ALPN, Kind: Text, Help: "protocols the TLS client offered, with commas"},
+	{Name: TLSVersion, Kind: Text, Help: "TLS version the server chose"},
+	{Name: JA3, Kind: Text, Help: "JA3 fingerprint of the TLS client"},
+	{Name: JA4, Kind: Text, Help: "JA4 fingerprint of the TLS client"},
+	{Name: DNSQuery, Kind: Text, Help: "name of the first DNS question", Show: true},
+	{Name: DNSCode, Help: "code of the first DNS answer: 0 none, 2 failure, 3 no such name"},
+	{Name: HTTPHost, Kind: Text, Help: "Host of the first HTTP request", Show: true},
+	{Name: HTTPMethod, Kind: Text, Help: "method of the first HTTP request"},
+	{Name: HTTPURL, Kind: Text, Help: "target of the first HTTP request, cut to 255 bytes"},
+	{Name: HTTPAgent, Kind: Text, Help: "User-Agent of the first HTTP request, cut to 255 bytes"},
+	{Name: SSHClient, Kind: Text, Help: "SSH banner of the source"},
+	{Name: SSHServer, Kind: Text, Help: "SSH banner of the destination"},
+	{Name: Entropy, Unit: "bit/byte", Help: "entropy of the first payload, of at most its first 256 bytes as captured"},
+	{Name: FirstPacket, Help: "number of the first packet in the capture, from 1"},
+	{Name: LastPacket, Help: "number of the last packet in the capture"},
 })

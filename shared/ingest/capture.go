@@ -90,7 +90,10 @@ func newCaptureTable(reopen func() (io.Reader, error), lim Limits) (*captureTabl
 	if err != nil {
 		return nil, err
 	}
-	if t.flowMeter, err = newFlowMeter(in, t.options, func(f *flow.Flow) { t.queue = append(t.queue, f.Record()) }); err != nil {
+	if t.flowMeter, err = newFlowMeter(in, t.options, func(f *flow.Flow) {
+		t.queue = append(t.queue, flow.Record{})
+		f.Record(&t.queue[len(t.queue)-1])
+	}); err != nil {
 		return nil, err
 	}
 	has := flow.Has()
@@ -198,7 +201,7 @@ func (t *captureTable) reread(number int64) (flow.Record, error) {
 	seen := int64(0)
 	m, err := newFlowMeter(in, t.options, func(f *flow.Flow) {
 		if seen++; seen == number {
-			found = f.Record()
+			f.Record(&found)
 		}
 	})
 	if err != nil {
@@ -223,6 +226,7 @@ func (t *captureTable) mended() map[string]int64 {
 	out := t.decoder.Skipped()
 	for name, n := range map[string]int64{
 		"packet stamped before the last one of its flow, taken as simultaneous": t.flows.Late(),
+		"later fragment, counted with the flow of its first one":                t.decoder.Joined(),
 		"flow ended early: too many at once":                                    t.flows.Evicted(),
 	} {
 		if n > 0 {

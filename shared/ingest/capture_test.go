@@ -25,7 +25,9 @@ const (
 	labFlows   = "../../models/sample/lab.csv"
 )
 
-func read(t *testing.T, name string) []byte {
+func read(t *testing.T, name string) []byte { return mustRead(t, name) }
+
+func mustRead(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -211,8 +213,8 @@ func udp(from, to byte, source, target uint16) []byte {
 func TestCapture_refuses(t *testing.T) {
 	arp := newPcap(1)
 	arp.packet(0, append(make([]byte, 12), 8, 6, 0, 1))
-	radio := newPcap(127)
-	radio.packet(0, make([]byte, 40))
+	usb := newPcap(189)
+	usb.packet(0, make([]byte, 40))
 	cut := newPcap(101)
 	cut.packet(time.Second, udp(1, 2, 5, 6))
 	tests := []struct {
@@ -222,7 +224,7 @@ func TestCapture_refuses(t *testing.T) {
 	}{
 		{"no packet", newPcap(1).String(), ingest.ErrEmpty, "empty"},
 		{"no IP packet", arp.String(), nil, "pcap: byte 0: no flow in 1 packets of Ethernet; packet left out: not IP (ARP, LLDP and the like): 1"},
-		{"other link", radio.String(), nil, "IEEE 802.11 with radiotap is not read: 1"},
+		{"other link", usb.String(), nil, "USB of Linux is not read: 1"},
 		{"version 3", "\xd4\xc3\xb2\xa1\x03\x00\x04\x00" + strings.Repeat("\x00", 16), nil, "version 3.4"},
 		{"cut before any flow", cut.String()[:44], io.ErrUnexpectedEOF, "pcap: byte 24: cut short inside a packet"},
 		{"pcapng", "\x0a\x0d\x0d\x0a\x1c\x00\x00\x00????", nil, "pcapng: byte 0: no byte order magic"},

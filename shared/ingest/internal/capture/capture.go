@@ -15,10 +15,12 @@
 // 64 kB of a block's options; a Decoder remembers the ports of at most 4,096
 // fragmented packets.
 //
-// Read: pcap with microseconds, nanoseconds and the modified record head of
-// a1b2cd34, both byte orders; pcapng with any number of sections and
-// interfaces. Not read: pcap older than 2.4 with swapped lengths, the links
-// that [Decoder.Skipped] names, ERSPAN, MPLS in UDP, and what is encrypted.
+// Read: pcap with microseconds, nanoseconds, the modified record head of
+// a1b2cd34, the head of IXIA's files and the swapped lengths of versions
+// before 2.4, both byte orders; pcapng with any number of sections and
+// interfaces. Not read: the links that [Decoder.Skipped] names, L2TP, CAPWAP,
+// Ethernet in MPLS, all but the first packet of an 802.11 A-MSDU, and what is
+// encrypted.
 package capture
 
 import (
@@ -68,8 +70,7 @@ func Recognise(head []byte) string {
 		return "pcapng"
 	}
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		switch order.Uint32(head) {
-		case magicMicro, magicNano, magicModified:
+		if isPcap(order.Uint32(head)) {
 			return "pcap"
 		}
 	}
@@ -89,9 +90,10 @@ type Reader struct {
 	buf    []byte // of the packet
 
 	// pcap
-	link  uint16
-	tick  int64 // nanoseconds
-	extra int   // bytes of the record head after the usual 16
+	link    uint16
+	tick    int64 // nanoseconds
+	swapped swap
+	extra   int // bytes of the record head after the usual 16
 
 	// pcapng
 	interfaces []device

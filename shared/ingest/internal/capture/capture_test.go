@@ -121,6 +121,36 @@ func TestReader_pcap(t *testing.T) {
 	})
 }
 
+// Versions before 2.4 have the lengths of a record the other way round, 2.3
+// only sometimes; IXIA's files have four more bytes behind the file head.
+// TShark 4.0.17 reads each of these alike.
+func TestReader_pcapVariants(t *testing.T) {
+	orders(t, func(t *testing.T, order binary.AppendByteOrder) {
+		tests := []struct {
+			magic        uint32
+			major, minor uint16
+			first, then  uint32
+		}{
+			{0xa1b2c3d4, 2, 2, 99, 3}, {0xa1b2c3d4, 543, 0, 99, 3}, {0xa1b2c3d4, 2, 3, 99, 3}, {0xa1b2c3d4, 2, 3, 3, 99},
+			{0x1c0001ac, 2, 4, 3, 99}, {0x1c0001ab, 2, 4, 3, 99},
+		}
+		for _, tt := range tests {
+			f := &file{order: order}
+			f.u32(tt.magic).u16(tt.major, tt.minor).u32(0, 0, 65535, 113)
+			if tt.magic < 0xa0000000 {
+				f.u32(19)
+			}
+			f.u32(7, 8, tt.first, tt.then).WriteString("abc")
+			expect(t, f.Bytes(), "113 7000008000 99 abc")
+		}
+		cut := &file{order: order}
+		cut.u32(0x1c0001ac).u16(2, 4).u32(0, 0, 65535, 113)
+		if _, err := packets(cut.Bytes()); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut: %v", err)
+		}
+	})
+}
+
 func TestReader_pcapng(t *testing.T) {
 	orders(t, func(t *testing.T, order binary.AppendByteOrder) {
 		f := &file{order: order}

@@ -12,19 +12,24 @@ const (
 	ICMPv6 = 58
 	SCTP   = 132
 
-	protoIPIP = 4
-	protoIPv6 = 41
-	protoGRE  = 47
+	protoIPIP    = 4
+	protoIPv6    = 41
+	protoGRE     = 47
+	protoEtherIP = 97
+	protoMPLS    = 137
 )
 
 // Key says which packets belong together in both directions. A is the lower
 // end: by address, then by port. IPv4 addresses take the first four bytes.
+//
+// The fields leave no gaps, so that a key is compared and hashed in one go.
 type Key struct {
 	A, B         [16]byte
+	Tunnel       uint64 // tells tunnels apart, 0 without: see Outer
+	VLAN         uint32 // the innermost two ids, 0 without
 	PortA, PortB uint16 // 0 except for TCP, UDP and SCTP
 	Protocol     uint8
 	IPv6         bool
-	VLAN         uint32 // the innermost two ids, 0 without
 }
 
 // Packet is what a flow needs of one packet. With a tunnel it is the inner
@@ -33,6 +38,7 @@ type Key struct {
 type Packet struct {
 	Key     Key
 	Reverse bool  // from Key.B to Key.A
+	Number  int64 // as [Frame.Number]
 	Time    int64 // as [Frame.Time]
 	Bytes   uint32
 	TTL     uint8 // IPv6: hop limit
@@ -43,6 +49,7 @@ type Packet struct {
 	Head    bool   // the transport head is here: false for a later fragment
 	Length  uint32 // of the transport's payload
 	Payload []byte // what was captured of it, valid as long as the frame's data
+	Outer   *Outer // the innermost tunnel, nil without; valid until the next call of Decode
 }
 
 // reason says why a packet gave nothing.
@@ -57,6 +64,7 @@ const (
 	tooDeep
 	orphan
 	carrier
+	encrypted
 	reasons
 )
 
@@ -67,6 +75,7 @@ var reasonNames = [reasons]string{
 	tooDeep:   "packet left out: more than 8 nested headers",
 	orphan:    "packet left out: fragment whose first part was not seen",
 	carrier:   "packet left out: later fragment of a tunnel's outer packet, counted with the inner one",
+	encrypted: "packet left out: encrypted IEEE 802.11 frame",
 }
 
 // maxHeaders bounds each chain: tags before IP, extension headers, tunnels.
@@ -80,22 +89,32 @@ const maxFragments = 4096
 // safe for concurrent use.
 //
 // Rule for fragments: the first one carries the ports and is remembered by
-// addresses, protocol, VLAN and id; later ones join its flow with their own
-// IP length. Those that come before the first one are left out and counted.
+// addresses, protocol, VLAN, tunnel and id; later ones join its flow with
+// their own IP length and are counted in Joined. Those that come before the
+// first one are left out and counted. Nothing is put together, so a payload
+// ends with the first fragment.
 //
-// Rule for tunnels (GRE, IP in IP, 6in4, VXLAN, Geneve, GTP-U, Teredo): the
-// inner packet counts, if there is an IP packet inside; otherwise the outer.
+// Rule for tunnels (GRE, ERSPAN, IP in IP, 6in4, EtherIP, VXLAN, Geneve, GTP-U,
+// Teredo, MPLS in UDP): the inner packet counts, if there is an IP packet
+// inside; otherwise the outer. What tells tunnels apart is in [Outer].
+//
+// Rule for duplicates: a packet that was captured twice counts twice. The file
+// does not say whether a copy came from a mirror port or from the wire; copies
+// of TCP segments show as retransmissions.
 type Decoder struct {
 	skipped   [reasons]int64
 	links     map[uint16]int64
 	fragments map[fragment]owner
 	ring      []fragment
 	oldest    int
+	joined    int64
+	outer     Outer
 }
 
 // fragment identifies the fragments of one packet.
 type fragment struct {
 	from, to [16]byte
+	tunnel   uint64
 	id, vlan uint32
 	protocol uint8
 }
@@ -103,6 +122,7 @@ type fragment struct {
 // owner is the flow of a fragmented packet.
 type owner struct {
 	key     Key
+	outer   *Outer
 	reverse bool
 	carrier bool
 }
@@ -111,7 +131,7 @@ type owner struct {
 // left out is counted in Skipped. It costs O(headers) and keeps nothing of f
 // but the ports of fragmented packets.
 func (d *Decoder) Decode(f *Frame, p *Packet) bool {
-	*p = Packet{Time: f.Time}
+	*p = Packet{Number: f.Number, Time: f.Time}
 	ether, rest, why := link(f.Link, f.Data)
 	if why == decoded {
 		wire := int(min(f.Length, MaxPacket)) - (len(f.Data) - len(rest))
@@ -126,6 +146,10 @@ func (d *Decoder) Decode(f *Frame, p *Packet) bool {
 	d.skipped[why]++
 	return why == decoded
 }
+
+// Joined returns how many later fragments were counted with the flow of their
+// first one.
+func (d *Decoder) Joined() int64 { return d.joined }
 
 // Skipped returns how many packets were left out so far, by reason. The map is
 // a copy.
@@ -257,7 +281,7 @@ func (h *ipHead) six(b []byte, wire int) reason {
 // transport fills p from what is behind an IP head.
 func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 	p.Bytes, p.TTL = uint32(h.total), h.ttl
-	name := fragment{h.from, h.to, h.id, p.Key.VLAN, h.protocol}
+	name := fragment{h.from, h.to, p.Key.Tunnel, h.id, p.Key.VLAN, h.protocol}
 	if h.late {
 		o, ok := d.fragments[name]
 		switch {
@@ -266,7 +290,8 @@ func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 		case o.carrier:
 			return carrier
 		}
-		p.Key, p.Reverse = o.key, o.reverse
+		p.Key, p.Reverse, p.Outer = o.key, o.reverse, o.outer
+		d.joined++
 		return decoded
 	}
 	var from, to uint16
@@ -304,18 +329,27 @@ func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 		p.Key.A, p.Key.B, p.Key.PortA, p.Key.PortB, p.Reverse = h.to, h.from, to, from, true
 	}
 	inner := false
-	if ether, rest := tunnel(h.protocol, from, to, p.Payload); ether != 0 {
-		q := Packet{Time: p.Time, Key: Key{VLAN: p.Key.VLAN}}
-		wire := int(p.Length) - (len(p.Payload) - len(rest))
-		switch why := d.walk(ether, rest, max(wire, len(rest)), &q, depth+1); why {
+	if c := tunnel(h.protocol, from, to, p.Payload); c.ether != 0 {
+		q := Packet{Number: p.Number, Time: p.Time, Key: Key{VLAN: p.Key.VLAN}}
+		before := d.outer
+		d.outer = Outer{Kind: c.kind, HasID: c.hasID, ID: c.id, From: h.from, To: h.to, IPv6: h.v6, key: p.Key.Tunnel}
+		q.Key.Tunnel, q.Outer = d.outer.flowKey(), &d.outer
+		wire := int(p.Length) - (len(p.Payload) - len(c.rest))
+		switch why := d.walk(c.ether, c.rest, max(wire, len(c.rest)), &q, depth+1); why {
 		case decoded:
 			*p, inner = q, true
 		case orphan, carrier:
 			return why
+		default:
+			d.outer = before
 		}
 	}
 	if h.first {
-		d.remember(name, owner{p.Key, p.Reverse, inner})
+		o := owner{key: p.Key, reverse: p.Reverse, carrier: inner}
+		if p.Outer != nil {
+			o.outer = new(*p.Outer)
+		}
+		d.remember(name, o)
 	}
 	return decoded
 }

@@ -43,6 +43,15 @@ func tcp(flags byte) []byte {
 
 func ether(kind uint16, body []byte) []byte { return cat(make([]byte, 12), be(kind), body) }
 
+// wifi is an 802.11 frame whose head is filled up to size.
+func wifi(kind, flags byte, size int, body []byte) []byte {
+	next := be(0x800)
+	if body[0]>>4 == 6 {
+		next = be(0x86dd)
+	}
+	return cat([]byte{kind, flags}, make([]byte, size-2), []byte{0xaa, 0xaa, 3, 0, 0, 0}, next, body)
+}
+
 // text says what was decoded: protocol, ends in the direction of the packet, bytes, payload.
 func text(p capture.Packet) string {
 	a, b := fmt.Sprint(p.Key.A[0], ".", p.Key.A[3], ":", p.Key.PortA), fmt.Sprint(p.Key.B[0], ".", p.Key.B[3], ":", p.Key.PortB)
@@ -55,6 +64,9 @@ func text(p capture.Packet) string {
 	s := fmt.Sprintf("%d %s>%s %d/%d %q", p.Key.Protocol, a, b, p.Bytes, p.Length, p.Payload)
 	if p.Key.VLAN > 0 {
 		s += fmt.Sprintf(" vlan %x", p.Key.VLAN)
+	}
+	if (p.Key.Tunnel != 0) != (p.Outer != nil) {
+		s += " with half a tunnel"
 	}
 	return s
 }
@@ -104,7 +116,73 @@ func TestDecoder_links(t *testing.T) {
 		{"Cisco HDLC", 104, cat([]byte{0x0f, 0}, be(0x800), four), four4},
 		{"cooked", 113, cat(make([]byte, 14), be(0x800), four), four4},
 		{"cooked 2", 276, cat(be(0x86dd), make([]byte, 18), six), six6},
-		{"802.11", 105, four, "IEEE 802.11 is not read"},
+		{"802.11", 105, wifi(0x08, 0, 24, four), four4},
+		{"802.11 QoS", 105, wifi(0x88, 1, 26, six), six6},
+		{"802.11 QoS with HT control", 105, wifi(0x88, 0x81, 30, four), four4},
+		{"802.11 with four addresses", 105, wifi(0x08, 3, 30, four), four4},
+		{"802.11 of several packets", 105, func() []byte { b := wifi(0x88, 2, 40, four); b[24] = 0x80; return b }(), four4},
+		{"802.11 beacon", 105, wifi(0x80, 0, 24, four), "not IP (ARP, LLDP and the like)"},
+		{"802.11 without data", 105, wifi(0x48, 0, 24, four), "not IP (ARP, LLDP and the like)"},
+		{"802.11 encrypted", 105, wifi(0x08, 0x41, 24, four), "encrypted IEEE 802.11 frame"},
+		{"802.11 short", 105, wifi(0x08, 0, 24, four)[:23], "captured too short for its headers"},
+		{"802.11 with QoS cut off", 105, wifi(0x88, 0, 26, four)[:25], "captured too short for its headers"},
+		{"radiotap", 127, cat([]byte{0, 0, 8, 0, 0, 0, 0, 0}, wifi(0x08, 0, 24, four)), four4},
+		{"radiotap with time and padding", 127, cat([]byte{0, 0, 18, 0, 3, 0, 0, 0}, make([]byte, 8), []byte{0x30, 0}, wifi(0x88, 0, 28, four)), four4},
+		{"radiotap of three words, padding", 127, cat([]byte{0, 0, 17, 0, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0, 0x20}, wifi(0x88, 0, 28, four)), four4},
+		{"radiotap over its end", 127, []byte{0, 0, 8, 0, 0, 0, 0, 0x80, 1, 2, 3, 4}, "malformed IP header"},
+		{"radiotap short", 127, []byte{0, 0, 9, 0, 0, 0, 0, 0}, "captured too short for its headers"},
+		{"radiotap version", 127, []byte{1, 0, 8, 0, 0, 0, 0, 0}, "malformed IP header"},
+		{"Prism", 119, cat([]byte{0x44, 0, 0, 0, 144, 0, 0, 0}, make([]byte, 136), wifi(0x08, 0, 24, four)), four4},
+		{"AVS", 163, cat([]byte{0x80, 0x21, 0x10, 1, 0, 0, 0, 64}, make([]byte, 56), wifi(0x08, 0, 24, four)), four4},
+		{"Prism endless", 119, []byte{0x44, 0, 0, 0, 255, 255, 255, 255}, "malformed IP header"},
+		{"PPI of 802.11", 192, cat([]byte{0, 0, 12, 0, 105, 0, 0, 0, 1, 2, 3, 4}, wifi(0x08, 0, 24, four)), four4},
+		{"PPI of Ethernet", 192, cat([]byte{0, 0, 8, 0, 1, 0, 0, 0}, ether(0x800, four)), four4},
+		{"PPI of PPI", 192, cat([]byte{0, 0, 8, 0, 192, 0, 0, 0}, []byte{0, 0, 8, 0, 1, 0, 0, 0}, ether(0x800, four)), "per-packet information is not read"},
+		{"PPI short", 192, []byte{0, 0, 9, 0, 1, 0, 0, 0}, "captured too short for its headers"},
+		{"PKTAP of Ethernet", 258, cat([]byte{16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 9, 9, 9}, ether(0x800, four)), four4},
+		{"PKTAP of raw IP", 258, cat([]byte{12, 0, 0, 0, 1, 0, 0, 0, 12, 0, 0, 0}, six), six6},
+		{"PKTAP of loopback", 258, cat([]byte{12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, []byte{2, 0, 0, 0}, four), four4},
+		{"PKTAP short", 258, []byte{13, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, "captured too short for its headers"},
+		{"NFLOG", 239, cat([]byte{2, 0, 0, 1, 8, 0, 1, 0, 1, 2, 3, 4, 5, 0, 7, 0, 9, 0, 0, 0, byte(4 + len(four)), 0, 9, 0}, four), four4},
+		{"NFLOG, big", 239, cat([]byte{10, 0, 0, 1, 0, 8, 0, 1, 1, 2, 3, 4, 0, byte(4 + len(six)), 0, 9}, six), six6},
+		{"NFLOG without packet", 239, []byte{2, 0, 0, 1, 8, 0, 1, 0, 1, 2, 3, 4}, "not IP (ARP, LLDP and the like)"},
+		{"NFLOG of no length", 239, []byte{2, 0, 0, 1, 0, 0, 9, 0, 1, 2, 3, 4}, "malformed IP header"},
+		{"Frame Relay", 107, cat([]byte{0x18, 0x41, 3, 0xcc}, four), four4},
+		{"Frame Relay, long address and padding", 107, cat([]byte{0x18, 0x40, 0, 1, 3, 0, 0x8e}, six), six6},
+		{"Frame Relay with SNAP", 107, cat([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0}, four), four4},
+		{"Frame Relay with Ethernet", 107, cat([]byte{0x18, 0x41, 3, 0, 0x80, 0, 0x80, 0xc2, 0, 7}, ether(0x800, four)), four4},
+		{"Frame Relay of Cisco", 107, cat([]byte{0x18, 0x41, 8, 0}, four), four4},
+		{"Frame Relay with direction", 206, cat([]byte{1, 0x18, 0x41, 3, 0xcc}, four), four4},
+		{"Frame Relay without end", 107, make([]byte, 9), "malformed IP header"},
+		{"Frame Relay of something else", 107, []byte{0x18, 0x41, 3, 0x81, 0, 0}, "not IP (ARP, LLDP and the like)"},
+		{"PPP with direction", 204, cat([]byte{1, 0xff, 3, 0, 0x21}, four), four4},
+		{"Cisco HDLC with direction", 205, cat([]byte{1, 0x0f, 0}, be(0x800), four), four4},
+		{"PPPoE link", 51, cat([]byte{0x11, 0}, be(1, 52, 0x57), six), six6},
+		{"SLIP", 8, cat(make([]byte, 16), four), four4},
+		{"encapsulation", 109, cat(make([]byte, 12), four), four4},
+		{"pflog", 117, cat([]byte{61, 2, 0, 0}, make([]byte, 60), four), four4},
+		{"pflog short", 117, []byte{1, 2, 0, 0}, "malformed IP header"},
+		{"ipnet", 226, cat(make([]byte, 24), six), six6},
+		{"FDDI", 10, cat(make([]byte, 13), []byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x800), four), four4},
+		{"Token Ring", 6, cat(make([]byte, 14), []byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x800), four), four4},
+		{"Token Ring with a route", 6, cat(make([]byte, 8), []byte{0x80, 0, 0, 0, 0, 0, 4, 0, 0, 0}, []byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x800), four), four4},
+		{"Fibre Channel", 122, cat(make([]byte, 16), []byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x86dd), six), six6},
+		{"ATM", 100, cat([]byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x800), four), four4},
+		{"ATM of Linux without LLC", 106, four, four4},
+		{"IP by its own access point", 100, cat([]byte{6, 6, 3}, four), four4},
+		{"ARCNET", 7, cat([]byte{1, 2, 240}, four), four4},
+		{"ARCNET of Linux", 129, cat([]byte{1, 2, 0, 0, 212, 0, 0, 1}, four), four4},
+		{"ARCNET, exception", 129, cat([]byte{1, 2, 0, 0, 212, 0xff, 0xff, 0xff, 0xff, 0, 0, 1}, four), four4},
+		{"ARCNET, split", 129, cat([]byte{1, 2, 0, 0, 212, 3, 0, 1}, four), "not IP (ARP, LLDP and the like)"},
+		{"IEEE 1394", 138, cat(make([]byte, 16), be(0x800), four), four4},
+		{"InfiniBand", 242, cat(make([]byte, 40), be(0x800, 0), four), four4},
+		{"Broadcom tag", 281, cat(make([]byte, 12), []byte{0, 0, 0, 1}, be(0x800), four), four4},
+		{"Broadcom tag before", 282, cat([]byte{0, 0, 0, 1}, ether(0x800, four)), four4},
+		{"DSA", 284, cat(make([]byte, 12), []byte{0, 0, 0, 1}, be(0x800), four), four4},
+		{"EDSA", 285, cat(make([]byte, 12), be(0xdada, 0), []byte{0, 0, 0, 1}, be(0x8100, 9, 0x800), four), four4 + " vlan 9"},
+		{"cooked netlink", 113, cat(be(0, 824), make([]byte, 10), be(0x800), four), "not IP (ARP, LLDP and the like)"},
+		{"cooked with LLC", 113, cat(make([]byte, 14), be(4), []byte{0xaa, 0xaa, 3, 0, 0, 0}, be(0x800), four), four4},
+		{"cooked radiotap", 113, cat(be(0, 803), make([]byte, 12), []byte{0, 0, 8, 0, 0, 0, 0, 0}, wifi(0x08, 0, 24, four)), four4},
 		{"unknown", 9999, four, "link type 9999 is not read"},
 	}
 	for _, tt := range tests {
@@ -192,6 +270,16 @@ func TestDecoder_tunnels(t *testing.T) {
 		{"GTP-U echo", ip4(17, udp(2152, 2152, "\x32\x01\x00\x00\x00\x00\x00\x00")), `17 10.1:2152>10.2:2152 36/8 "2\x01\x00\x00\x00\x00\x00\x00"`},
 		{"Teredo", ip4(17, udp(9, 3544, string(inner))), want},
 		{"Teredo with indications", ip4(17, udp(3544, 9, string(cat([]byte{0, 1, 1, 2}, make([]byte, 12), make([]byte, 8), inner)))), want},
+		{"GRE of ERSPAN I", ip4(47, cat(be(0, 0x88be), frame)), want},
+		{"GRE of ERSPAN II", ip4(47, cat(be(0x1000, 0x88be, 0, 1, 0x1001, 0x0007, 0, 0), frame)), want},
+		{"GRE of ERSPAN III", ip4(47, cat(be(0x1000, 0x22eb, 0, 1, 0x2001, 0x0007, 0, 0, 0, 0), frame)), want},
+		{"GRE of ERSPAN III, longer", ip4(47, cat(be(0x1000, 0x22eb, 0, 1, 0x2001, 0x0007, 0, 0, 0, 1), make([]byte, 8), frame)), want},
+		{"GRE of WCCP", ip4(47, cat(be(0, 0x883e, 1, 2), ip4(17, udp(5, 6, "hi")))), `17 10.1:5>10.2:6 30/2 "hi"`},
+		{"EtherIP", ip4(97, cat([]byte{0x30, 0}, frame)), want},
+		{"MPLS in IP", ip4(137, cat([]byte{0, 0, 0x11, 9}, inner)), want},
+		{"MPLS in UDP", ip4(17, udp(9, 6635, string(cat([]byte{0, 0, 0x11, 9}, inner)))), want},
+		{"VXLAN on the port of Linux", ip4(17, udp(9, 8472, string(cat([]byte{8, 0, 0, 0, 0, 0, 7, 0}, frame)))), want},
+		{"VXLAN GPE", ip4(17, udp(9, 4790, string(cat([]byte{0x0c, 0, 0, 2, 0, 0, 7, 0}, inner)))), want},
 		{"ten in each other", func() []byte {
 			b := ip4(17, udp(5, 6, "hi"))
 			for range 10 {
@@ -234,6 +322,9 @@ func TestDecoder_fragments(t *testing.T) {
 	step("first", ip4Fragment(17, 7, 0x2000, udp(5, 6, "hi")), `17 10.1:5>10.2:6 30/2 "hi" true`)
 	step("middle", ip4Fragment(17, 7, 0x2001, []byte("12345678")), `17 10.1:5>10.2:6 28/0 "" false`)
 	step("last", ip4Fragment(17, 7, 2, []byte("more")), `17 10.1:5>10.2:6 24/0 "" false`)
+	if d.Joined() != 2 {
+		t.Errorf("%d joined", d.Joined())
+	}
 	step("other id", ip4Fragment(17, 8, 2, []byte("more")), orphan)
 	step("other protocol", ip4Fragment(6, 7, 2, []byte("more")), orphan)
 	step("first of a tunnel", ip4Fragment(4, 9, 0x2000, ip4(17, udp(1, 2, "inside"))), `17 10.1:1>10.2:2 34/6 "inside" true`)
@@ -247,6 +338,62 @@ func TestDecoder_fragments(t *testing.T) {
 	}
 	step("forgotten", ip4Fragment(17, 7, 2, []byte("more")), orphan)
 	step("kept", ip4Fragment(17, 5095, 2, []byte("more")), "17")
+}
+
+// Equal packets inside share a flow exactly when their tunnels are the same:
+// two tenants with the same addresses never merge.
+func TestOuter_tellsTunnelsApart(t *testing.T) {
+	inner := ip4(17, udp(5, 6, "hi"))
+	frame := string(ether(0x800, inner))
+	vx := func(id byte) []byte { return ip4(17, udp(9, 4789, "\x08\x00\x00\x00\x00\x00"+string(id)+"\x00"+frame)) }
+	gn := func(id byte) []byte { return ip4(17, udp(9, 6081, "\x00\x00\x65\x58\x00\x00"+string(id)+"\x00"+frame)) }
+	key := func(id uint16) []byte { return ip4(47, cat(be(0x2000, 0x800, 0, id), inner)) }
+	span := func(id uint16) []byte { return ip4(47, cat(be(0x1000, 0x88be, 0, 1, 0x1001, id, 0, 0), []byte(frame))) }
+	gtp := func(id uint16) []byte {
+		return ip4(17, udp(2152, 2152, string(cat([]byte{0x30, 255}, be(uint16(len(inner)), 0, id), inner))))
+	}
+	// other moves the outer packet to 10.0.0.1 > 10.0.0.3, back turns its ends round.
+	other := func(b []byte) []byte { b = slices.Clone(b); b[19] = 3; return b }
+	back := func(b []byte) []byte { b = slices.Clone(b); b[15], b[19] = b[19], b[15]; return b }
+	tests := []struct {
+		name string
+		a, b []byte
+		same bool
+		kind capture.TunnelKind
+		id   uint32
+	}{
+		{"VXLAN, same network", vx(7), vx(7), true, capture.VXLAN, 7},
+		{"VXLAN, same network, other ends", vx(7), other(vx(7)), true, capture.VXLAN, 7},
+		{"VXLAN, other network", vx(7), vx(8), false, capture.VXLAN, 7},
+		{"VXLAN and Geneve", vx(7), gn(7), false, capture.VXLAN, 7},
+		{"Geneve, other network", gn(7), gn(8), false, capture.Geneve, 7},
+		{"GRE, same key", key(1), key(1), true, capture.GRE, 1},
+		{"GRE, other key", key(1), key(2), false, capture.GRE, 1},
+		{"GRE without key, other ends", ip4(47, cat(be(0, 0x800), inner)), other(ip4(47, cat(be(0, 0x800), inner))), false, capture.GRE, 0},
+		{"GRE without key, back", ip4(47, cat(be(0, 0x800), inner)), back(ip4(47, cat(be(0, 0x800), inner))), true, capture.GRE, 0},
+		{"ERSPAN, other session", span(1), span(2), false, capture.ERSPAN, 1},
+		{"IP in IP, back", ip4(4, inner), back(ip4(4, inner)), true, capture.IPinIP, 0},
+		{"IP in IP, other ends", ip4(4, inner), other(ip4(4, inner)), false, capture.IPinIP, 0},
+		{"IP in IP in IP", ip4(4, inner), ip4(4, ip4(4, inner)), false, capture.IPinIP, 0},
+		{"GTP-U, other direction", gtp(1), back(gtp(2)), true, capture.GTPU, 1},
+		{"GTP-U, other gateway", gtp(1), other(gtp(1)), false, capture.GTPU, 1},
+		{"tunnel and none", ip4(4, inner), inner, false, capture.IPinIP, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var d capture.Decoder
+			var p, q capture.Packet
+			if !d.Decode(&capture.Frame{Link: 101, Data: tt.a}, &p) || p.Outer == nil {
+				t.Fatal("not decoded")
+			}
+			if p.Outer.Kind != tt.kind || p.Outer.ID != tt.id || p.Outer.From[0] != 10 || p.Outer.Kind.String() == "" {
+				t.Errorf("outer %+v", *p.Outer)
+			}
+			if !d.Decode(&capture.Frame{Link: 101, Data: tt.b}, &q) || (p.Key == q.Key) != tt.same {
+				t.Errorf("%+v and %+v", p.Key, q.Key)
+			}
+		})
+	}
 }
 
 func FuzzDecoder(f *testing.F) {

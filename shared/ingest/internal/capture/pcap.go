@@ -9,11 +9,32 @@ import (
 // Magic numbers of pcap files.
 //
 // Source: draft-ietf-opsawg-pcap; magicModified: libpcap's savefile code,
-// "Kuznetzov" format.
+// "Kuznetzov" format; magicIXIA: what Wireshark reads as "lcap", with four
+// more bytes behind the file head and microseconds (tried with TShark 4.0.17).
 const (
 	magicMicro    = 0xa1b2c3d4
 	magicNano     = 0xa1b23c4d
 	magicModified = 0xa1b2cd34
+	magicIXIA     = 0x1c0001ac
+	magicIXIASoft = 0x1c0001ab
+)
+
+// isPcap reports whether a number starts a pcap file.
+func isPcap(magic uint32) bool {
+	switch magic {
+	case magicMicro, magicNano, magicModified, magicIXIA, magicIXIASoft:
+		return true
+	}
+	return false
+}
+
+// swap says which files have the two lengths of a record the other way round.
+type swap uint8
+
+const (
+	never  swap = iota
+	always      // before version 2.3, and 543.0 of DG/UX
+	maybe       // 2.3: some programs did, so the smaller one was captured
 )
 
 // openPcap reads the file head of 24 bytes.
@@ -22,7 +43,7 @@ func (r *Reader) openPcap() error {
 	if err != nil {
 		return r.cut(0, "the file head", err)
 	}
-	if m := binary.BigEndian.Uint32(h); m == magicMicro || m == magicNano || m == magicModified {
+	if isPcap(binary.BigEndian.Uint32(h)) {
 		r.order = binary.BigEndian
 	}
 	r.tick = 1000
@@ -32,10 +53,21 @@ func (r *Reader) openPcap() error {
 	case magicModified:
 		r.extra = 8 // interface index, protocol, packet type
 	}
-	if major := r.order.Uint16(h[4:]); major != 2 {
-		return r.broken(0, "version %d.%d, want 2.4", major, r.order.Uint16(h[6:]))
+	major, minor := r.order.Uint16(h[4:]), r.order.Uint16(h[6:])
+	switch {
+	case major == 543 && minor == 0, major == 2 && minor < 3:
+		r.swapped = always
+	case major == 2 && minor == 3:
+		r.swapped = maybe
+	case major != 2:
+		return r.broken(0, "version %d.%d, want 2.4", major, minor)
 	}
 	r.link = uint16(r.order.Uint32(h[20:])) // the high half is flags about the frame check sequence
+	if m := r.order.Uint32(h); m == magicIXIA || m == magicIXIASoft {
+		if _, err := r.read(4); err != nil {
+			return r.cut(0, "the file head", err)
+		}
+	}
 	return nil
 }
 
@@ -51,8 +83,12 @@ func (r *Reader) nextRecord(f *Frame) error {
 	}
 	// Seconds are unsigned, so the largest time is far below 2^63.
 	f.Time = int64(r.order.Uint32(h))*1e9 + int64(r.order.Uint32(h[4:]))*r.tick
-	f.Link, f.Length = r.link, r.order.Uint32(h[12:])
-	if f.Data, err = r.packet(int64(r.order.Uint32(h[8:]))); err != nil {
+	captured, length := r.order.Uint32(h[8:]), r.order.Uint32(h[12:])
+	if r.swapped == always || r.swapped == maybe && captured > length {
+		captured, length = length, captured
+	}
+	f.Link, f.Length = r.link, length
+	if f.Data, err = r.packet(int64(captured)); err != nil {
 		return r.cut(start, "a packet", err)
 	}
 	return nil

@@ -2,12 +2,14 @@
 // NetFlow version 9 as the NF-* data sets define them. It hides the table of
 // live flows, when a flow ends, and how each field is computed.
 //
-//	t := flow.NewTable(flow.Options{}, func(f *flow.Flow) { rec := f.Record(); rec.AppendTo(frame) })
+//	t := flow.NewTable(flow.Options{}, func(f *flow.Flow) { f.Record(&rec); rec.AppendTo(frame) })
 //	t.Add(&packet)
 //	t.Drain(t.Len())
 //
-// Limits: memory is bounded by [Options.Flows] at about 600 bytes each. Of the
-// fields of [frame.Flow], L7_PROTO and the label are not made.
+// Limits: memory is bounded by [Options.Flows] at about 700 bytes each, plus
+// [Options.Identity] for texts. Of the fields of [frame.Flow], L7_PROTO and the
+// label are not made. Texts are read from TCP (TLS, HTTP/1, SSH, DNS) and UDP
+// (DNS); not from QUIC, HTTP/2 or DTLS, nor from segments out of order.
 package flow
 
 import "cloister/shared/ingest/internal/capture"
@@ -17,6 +19,10 @@ type Options struct {
 	Idle   int64 // nanoseconds without a packet, default 60 s, as NF-CSE-CIC-IDS2018-v3 was cut
 	Active int64 // nanoseconds since the first packet, default 120 s
 	Flows  int   // live at once, default 131,072: one more ends that which was silent for longest
+
+	// Identity bounds the bytes of names, hosts, fingerprints and the like of
+	// all live flows, default 32 MiB. Flows beyond it go without and are counted.
+	Identity int
 }
 
 // The defaults of [Options].
@@ -53,8 +59,16 @@ type Flow struct {
 	DNSTTL            uint32    // of the first A record of an answer
 	FTPCode           uint16    // last reply code of an FTP server
 
+	FirstPacket, LastPacket int64 // their numbers in the file
+
 	asked, answered, pinged bool
-	older, newer            *Flow // by last packet
+	cut                     bool           // some text was left out
+	rcode                   uint16         // of DNS + 1, 0 for none
+	entropy                 uint16         // + 1, 0 for none
+	found                   uint16         // messages that were read
+	id                      *identity      // nil without texts
+	outer                   *capture.Outer // nil without a tunnel
+	older, newer            *Flow          // by last packet
 }
 
 // Table holds the live flows. It is not safe for concurrent use.
@@ -73,6 +87,9 @@ type Table struct {
 	free           *Flow // linked by newer
 	last           int64
 	late, evicted  int64
+	held           int   // bytes of texts
+	cut            int64 // flows that went without
+	scratch        []byte
 }
 
 // NewTable returns an empty table. emit is called with each flow that ends;
@@ -87,6 +104,9 @@ func NewTable(o Options, emit func(*Flow)) *Table {
 	if o.Flows <= 0 {
 		o.Flows = DefaultFlows
 	}
+	if o.Identity <= 0 {
+		o.Identity = DefaultIdentity
+	}
 	return &Table{o: o, emit: emit, live: map[capture.Key]*Flow{}}
 }
 
@@ -99,9 +119,13 @@ func (t *Table) Late() int64 { return t.late }
 // Evicted returns how many flows ended because the table was full.
 func (t *Table) Evicted() int64 { return t.evicted }
 
-// Add counts one packet, in O(1). Flows that it shows to be over are emitted
-// before it is counted.
-func (t *Table) Add(p *capture.Packet) {
+// Cut returns how many flows went without some text because of
+// [Options.Identity].
+func (t *Table) Cut() int64 { return t.cut }
+
+// Add counts one packet, in O(1), and returns its flow, valid until the next
+// call. Flows that it shows to be over are emitted before it is counted.
+func (t *Table) Add(p *capture.Packet) *Flow {
 	// Two packets in a row have to agree that time has passed: one wrong stamp
 	// in the future would end every flow.
 	now := min(p.Time, t.last)
@@ -127,6 +151,10 @@ func (t *Table) Add(p *capture.Packet) {
 		t.link(f)
 	}
 	f.add(p, when)
+	if p.Head && (len(p.Payload) > 0 || p.Key.Protocol != capture.TCP) {
+		t.look(f, p)
+	}
+	return f
 }
 
 // Drain ends up to n flows, those which were silent for longest first.
@@ -149,7 +177,10 @@ func (t *Table) start(p *capture.Packet) *Flow {
 	}
 	const synAck = 0x12
 	answer := p.Head && p.Key.Protocol == capture.TCP && p.Flags&synAck == synAck
-	*f = Flow{Key: p.Key, Reverse: p.Reverse != answer, Start: p.Time, End: p.Time, Shortest: p.Bytes}
+	*f = Flow{Key: p.Key, Reverse: p.Reverse != answer, Start: p.Time, End: p.Time, Shortest: p.Bytes, FirstPacket: p.Number}
+	if p.Outer != nil {
+		f.outer = new(*p.Outer)
+	}
 	t.live[p.Key] = f
 	t.link(f)
 	return f
@@ -158,7 +189,16 @@ func (t *Table) start(p *capture.Packet) *Flow {
 func (t *Table) end(f *Flow) {
 	t.unlink(f)
 	delete(t.live, f.Key)
+	if f.id != nil {
+		for way := range f.id.pending {
+			if b := f.id.pending[way].b; b != nil {
+				t.finish(f, way, b, true)
+			}
+		}
+		t.held -= f.id.bytes
+	}
 	t.emit(f)
+	f.id, f.outer = nil, nil
 	f.newer, t.free = t.free, f
 }
 
@@ -190,7 +230,7 @@ var binEnds = [5]uint32{128, 256, 512, 1024, 1514}
 
 // add counts a packet that arrived at when, which is not before f.End.
 func (f *Flow) add(p *capture.Packet, when int64) {
-	f.End = when
+	f.End, f.LastPacket = when, p.Number
 	f.Shortest, f.Longest = min(f.Shortest, p.Bytes), max(f.Longest, p.Bytes)
 	bin := 0
 	for bin < len(binEnds) && p.Bytes > binEnds[bin] {
@@ -202,9 +242,6 @@ func (f *Flow) add(p *capture.Packet, when int64) {
 		way = 1
 	}
 	f.Sides[way].add(p, when)
-	if p.Head {
-		f.look(p, way)
-	}
 }
 
 func (s *Side) add(p *capture.Packet, when int64) {

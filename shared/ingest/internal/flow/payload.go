@@ -12,11 +12,20 @@ const (
 	portDNS = 53
 )
 
-// look reads what the fields need of ICMP, DNS over UDP and FTP replies.
-func (f *Flow) look(p *capture.Packet, way int) {
+// Ports on which names are asked for like on that of DNS.
+const (
+	portMulticastDNS = 5353
+	portLLMNR        = 5355
+)
+
+// look reads what the fields need of a payload.
+func (t *Table) look(f *Flow, p *capture.Packet) {
 	from, to := p.Key.PortA, p.Key.PortB
 	if p.Reverse {
 		from, to = to, from
+	}
+	if f.entropy == 0 && len(p.Payload) > 0 && p.Length > 0 {
+		f.entropy = entropy(p.Payload) + 1
 	}
 	switch p.Key.Protocol {
 	case capture.ICMP, capture.ICMPv6:
@@ -24,12 +33,23 @@ func (f *Flow) look(p *capture.Packet, way int) {
 			f.ICMP, f.pinged = p.ICMP, true
 		}
 	case capture.UDP:
-		if from == portDNS || to == portDNS {
+		switch {
+		case from == portDNS || to == portDNS:
 			f.dns(p.Payload)
+			t.question(f, p.Payload)
+		case to == portMulticastDNS || from == portLLMNR || to == portLLMNR:
+			t.question(f, p.Payload)
 		}
 	case capture.TCP:
 		if from == portFTP {
 			f.ftp(p.Payload)
+		}
+		if len(p.Payload) > 0 {
+			way := 0
+			if p.Reverse != f.Reverse {
+				way = 1
+			}
+			t.stream(f, p, way, from, to)
 		}
 	}
 }
@@ -108,4 +128,62 @@ func skipName(b []byte) []byte {
 		b = b[1+n:]
 	}
 	return nil
+}
+
+// question keeps the name of the first question of a DNS message, and the code
+// of the first answer. It costs little once both are there.
+func (t *Table) question(f *Flow, b []byte) {
+	const answer = 0x8000
+	if len(b) < 12 {
+		return
+	}
+	flags := binary.BigEndian.Uint16(b[2:])
+	if flags&0x7800 != 0 { // no query: status, notify, update
+		return
+	}
+	if flags&answer != 0 && f.rcode == 0 {
+		f.rcode = flags&15 + 1
+	}
+	if f.id != nil && f.id.texts[textQuery] != "" || binary.BigEndian.Uint16(b[4:]) == 0 {
+		return
+	}
+	var room [maxText]byte
+	if name, ok := readName(room[:0], b, 12); ok {
+		t.set(f, textQuery, clean(name))
+	}
+}
+
+// readName appends the domain name at an offset of a message, with dots
+// between labels, "." for the root, and reports whether all of it was there.
+// Pointers lead back only, so it ends.
+func readName(dst, b []byte, at int) ([]byte, bool) {
+	limit := at
+	for at < len(b) {
+		n := int(b[at])
+		switch {
+		case n == 0:
+			if len(dst) == 0 {
+				dst = append(dst, '.')
+			}
+			return dst, true
+		case n >= 0xc0:
+			if at+2 > len(b) {
+				return dst, false
+			}
+			next := (n&0x3f)<<8 | int(b[at+1])
+			if next >= limit || next < 12 {
+				return dst, false
+			}
+			at, limit = next, next
+			continue
+		case n > 63 || at+1+n > len(b) || len(dst)+n+1 > maxText:
+			return dst, false
+		}
+		if len(dst) > 0 {
+			dst = append(dst, '.')
+		}
+		dst = append(dst, b[at+1:at+1+n]...)
+		at += 1 + n
+	}
+	return dst, false
 }

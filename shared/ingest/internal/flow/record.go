@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 
 	"cloister/shared/frame"
+	"cloister/shared/ingest/internal/capture"
 )
 
 // column is one numeric field and how it is made.
@@ -63,7 +65,8 @@ func (f *Flow) ports() (source, target uint16) {
 	return f.Key.PortA, f.Key.PortB
 }
 
-// columns are all numeric fields that are made.
+// columns are all numeric fields that are made, without those that can be
+// missing.
 var columns = []column{
 	{frame.FlowStart, func(f *Flow) uint64 { return uint64(f.Start / milli) }},
 	{"FLOW_END_MILLISECONDS", func(f *Flow) uint64 { return uint64(f.End / milli) }},
@@ -120,53 +123,135 @@ var columns = []column{
 	{"DST_TO_SRC_IAT_STDDEV", func(f *Flow) uint64 { return f.Sides[1].deviation() }},
 }
 
-// places are the positions of columns in the schema.
-var places = func() []int {
-	out := make([]int, len(columns))
-	for i, c := range columns {
-		k, ok := frame.Flow.Index(c.name)
-		if !ok {
-			panic("flow: no field " + c.name) // a bug of this table, found by every test
-		}
-		out[i] = k
+// optional are numbers that a flow may lack: value + 1, 0 when missing.
+var optional = []struct {
+	column
+	unit float64
+}{
+	{column{frame.DNSCode, func(f *Flow) uint64 { return uint64(f.rcode) }}, 1},
+	{column{frame.Entropy, func(f *Flow) uint64 { return uint64(f.entropy) }}, 1000},
+	{column{frame.FirstPacket, func(f *Flow) uint64 { return uint64(f.FirstPacket) + 1 }}, 1},
+	{column{frame.LastPacket, func(f *Flow) uint64 { return uint64(f.LastPacket) + 1 }}, 1},
+}
+
+// textNames are the fields of the texts of an identity.
+var textNames = [texts]string{
+	textSNI: frame.ServerName, textALPN: frame.ALPN, textTLS: frame.TLSVersion, textJA3: frame.JA3, textJA4: frame.JA4,
+	textQuery: frame.DNSQuery, textHost: frame.HTTPHost, textMethod: frame.HTTPMethod, textURL: frame.HTTPURL,
+	textAgent: frame.HTTPAgent, textClient: frame.SSHClient, textServer: frame.SSHServer, textTunnel: frame.Tunnel,
+}
+
+// place returns the position of a field.
+func place(name string) int {
+	k, ok := frame.Flow.Index(name)
+	if !ok {
+		panic("flow: no field " + name) // a bug of these tables, found by every test
 	}
-	return out
+	return k
+}
+
+// places are the positions of columns, optional and texts in the schema.
+var places, optionalPlaces, textPlaces = func() (a, b, c []int) {
+	for _, col := range columns {
+		a = append(a, place(col.name))
+	}
+	for _, col := range optional {
+		b = append(b, place(col.name))
+	}
+	for _, name := range textNames {
+		c = append(c, place(name))
+	}
+	return a, b, c
 }()
 
-var srcPlace, dstPlace = func() (int, int) {
-	s, _ := frame.Flow.Index(frame.SrcAddr)
-	d, _ := frame.Flow.Index(frame.DstAddr)
-	return s, d
-}()
+var srcPlace, dstPlace, communityPlace, vlanPlace = place(frame.SrcAddr), place(frame.DstAddr), place(frame.CommunityID), place(frame.VLAN)
 
 // Has returns which fields of [frame.Flow] are made, parallel to its Fields.
 func Has() []bool {
 	has := make([]bool, len(frame.Flow.Fields))
-	has[srcPlace], has[dstPlace] = true, true
-	for _, k := range places {
-		has[k] = true
+	has[srcPlace], has[dstPlace], has[communityPlace], has[vlanPlace] = true, true, true, true
+	for _, list := range [][]int{places, optionalPlaces, textPlaces} {
+		for _, k := range list {
+			has[k] = true
+		}
 	}
 	return has
 }
 
-// Record is a finished flow as one row of [frame.Flow]: all values are whole
-// numbers.
+// Record is a finished flow as one row of [frame.Flow].
 type Record struct {
 	source, target [16]byte
 	v6             bool
-	values         [48]uint64 // parallel to columns
+	vlan           uint32
+	values         [48]uint64     // parallel to columns
+	some           [4]uint64      // parallel to optional
+	texts          *[texts]string // nil without; shared, never changed
 }
 
-// Record returns the row of f.
-func (f *Flow) Record() Record {
-	r := Record{source: f.Key.A, target: f.Key.B, v6: f.Key.IPv6}
+// Record fills r with the row of f.
+func (f *Flow) Record(r *Record) {
+	r.source, r.target, r.v6, r.vlan = f.Key.A, f.Key.B, f.Key.IPv6, f.Key.VLAN
 	if f.Reverse {
 		r.source, r.target = r.target, r.source
 	}
 	for i, c := range columns {
 		r.values[i] = c.of(f)
 	}
-	return r
+	for i, c := range optional {
+		r.some[i] = c.of(f)
+	}
+	r.texts = nil
+	if f.outer != nil && f.id == nil {
+		f.id = &identity{}
+	}
+	if f.id != nil {
+		r.texts = &f.id.texts
+	}
+	if f.outer != nil {
+		r.texts[textTunnel] = tunnelText(f.outer)
+	}
+}
+
+// noTexts are those of a flow without an identity.
+var noTexts [texts]string
+
+// FirstPacket returns the number of the flow's first packet in the file.
+func (r *Record) FirstPacket() int64 { return int64(r.some[2]) - 1 }
+
+// tunnelText names a tunnel: kind, id, ends.
+func tunnelText(o *capture.Outer) string {
+	s := o.Kind.String()
+	if o.HasID {
+		s += " " + strconv.FormatUint(uint64(o.ID), 10)
+	}
+	return s + " " + address(o.From, o.IPv6) + " > " + address(o.To, o.IPv6)
+}
+
+// vlanText writes the VLAN ids, the outer one first: "5", "3.5".
+func vlanText(v uint32) string {
+	switch {
+	case v == 0:
+		return ""
+	case v>>16 == 0:
+		return strconv.FormatUint(uint64(v), 10)
+	}
+	return strconv.FormatUint(uint64(v>>16), 10) + "." + strconv.FormatUint(uint64(v&0xffff), 10)
+}
+
+// Positions in columns that AppendTo needs again.
+var atSource, atTarget, atProtocol, atICMP = at(frame.SrcPort), at(frame.DstPort), at(frame.Protocol), at("ICMP_TYPE")
+
+func at(name string) int {
+	return slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+}
+
+func (r *Record) community() string {
+	size := 4
+	if r.v6 {
+		size = 16
+	}
+	v := &r.values
+	return communityID(r.source[:size], r.target[:size], uint8(v[atProtocol]), uint16(v[atSource]), uint16(v[atTarget]), uint16(v[atICMP]))
 }
 
 // AppendTo appends r to the columns of dst, whose schema is [frame.Flow] with
@@ -174,13 +259,30 @@ func (f *Flow) Record() Record {
 func (r *Record) AppendTo(dst *frame.Frame) {
 	dst.Texts[srcPlace] = append(dst.Texts[srcPlace], address(r.source, r.v6))
 	dst.Texts[dstPlace] = append(dst.Texts[dstPlace], address(r.target, r.v6))
+	dst.Texts[communityPlace] = append(dst.Texts[communityPlace], r.community())
+	dst.Texts[vlanPlace] = append(dst.Texts[vlanPlace], vlanText(r.vlan))
 	for i, k := range places {
 		dst.Numbers[k] = append(dst.Numbers[k], float64(r.values[i]))
 	}
+	for i, k := range optionalPlaces {
+		v := math.NaN()
+		if n := r.some[i]; n > 0 {
+			v = float64(n-1) / optional[i].unit
+		}
+		dst.Numbers[k] = append(dst.Numbers[k], v)
+	}
+	list := r.texts
+	if list == nil {
+		list = &noTexts
+	}
+	for i, k := range textPlaces {
+		dst.Texts[k] = append(dst.Texts[k], list[i])
+	}
 }
 
-// AppendBinary appends r to b: version, addresses, then the values as
-// variable-length numbers, about 100 bytes.
+// AppendBinary appends r to b: version, addresses, the values as
+// variable-length numbers, which texts there are, and each with its length;
+// about 120 bytes and the texts.
 func (r *Record) AppendBinary(b []byte) []byte {
 	size := byte(4)
 	if r.v6 {
@@ -189,8 +291,28 @@ func (r *Record) AppendBinary(b []byte) []byte {
 	b = append(b, size)
 	b = append(b, r.source[:size]...)
 	b = append(b, r.target[:size]...)
+	b = binary.AppendUvarint(b, uint64(r.vlan))
 	for _, v := range r.values {
 		b = binary.AppendUvarint(b, v)
+	}
+	for _, v := range r.some {
+		b = binary.AppendUvarint(b, v)
+	}
+	if r.texts == nil {
+		return append(b, 0)
+	}
+	mask := uint64(0)
+	for i, s := range r.texts {
+		if s != "" {
+			mask |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(b, mask)
+	for _, s := range r.texts {
+		if s != "" {
+			b = binary.AppendUvarint(b, uint64(len(s)))
+			b = append(b, s...)
+		}
 	}
 	return b
 }
@@ -209,12 +331,41 @@ func DecodeRecord(b []byte) (Record, []byte, error) {
 	copy(r.source[:], b[1:1+size])
 	copy(r.target[:], b[1+size:1+2*size])
 	b = b[1+2*size:]
-	for i := range r.values {
+	ok := true
+	next := func() uint64 {
 		v, n := binary.Uvarint(b)
-		if n <= 0 {
+		if ok = ok && n > 0; !ok {
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	r.vlan = uint32(next())
+	for i := range r.values {
+		r.values[i] = next()
+	}
+	for i := range r.some {
+		r.some[i] = next()
+	}
+	mask := next()
+	if mask >= 1<<texts {
+		return r, nil, errRecord
+	}
+	if mask > 0 {
+		r.texts = new([texts]string)
+	}
+	for i := range texts {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		n := next()
+		if n == 0 || n > uint64(len(b)) {
 			return r, nil, errRecord
 		}
-		r.values[i], b = v, b[n:]
+		r.texts[i], b = string(b[:n]), b[n:]
+	}
+	if !ok {
+		return r, nil, errRecord
 	}
 	return r, b, nil
 }
