@@ -26,7 +26,7 @@ import "slices"
 const (
 	Name  = "cloister-bundle"
 	Major = 1
-	Minor = 0
+	Minor = 1
 )
 
 // Names of the entries that other packages ask for. Files that a fitted model
@@ -38,6 +38,8 @@ const (
 	LabelsName     = "attack/labels.json"
 	CardTextName   = "CARD.md"
 	CardName       = "card.json"
+	SBOMName       = "sbom.cdx.json"          // since format 1.1
+	ProvenanceName = "provenance.intoto.json" // since format 1.1
 	LicenseName    = "LICENSE"
 	NoticeName     = "NOTICE"
 	SignatureName  = "model.sig"

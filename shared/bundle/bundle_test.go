@@ -77,12 +77,12 @@ func TestEncode_fills(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.Manifest()
-	if got.Format != (bundle.Format{Name: "cloister-bundle", Major: 1, Minor: 0}) {
+	if got.Format != (bundle.Format{Name: "cloister-bundle", Major: 1, Minor: 1}) {
 		t.Errorf("format %v", got.Format)
 	}
 	var want []bundle.File
 	for _, name := range []string{"CARD.md", "LICENSE", "NOTICE", "attack/labels.json", "card.json", "explain/background.bin",
-		"model/calibration.bin", "model/forest.bin", "pre/tfidf.json", "vectors/flows.jsonl"} {
+		"model/calibration.bin", "model/forest.bin", "pre/tfidf.json", "provenance.intoto.json", "sbom.cdx.json", "vectors/flows.jsonl"} {
 		want = append(want, bundle.File{Name: name, SHA256: sha256.Sum256(files[name]), Size: int64(len(files[name]))})
 	}
 	if diff := cmp.Diff(want, got.Files); diff != "" {
@@ -96,7 +96,8 @@ func TestEncode_fills(t *testing.T) {
 		t.Error("digest of the schema differs")
 	}
 	wantNames := append(append([]string{"manifest.json"}, "CARD.md", "LICENSE", "NOTICE", "attack/labels.json", "card.json",
-		"explain/background.bin", "model/calibration.bin", "model/forest.bin", "pre/tfidf.json", "vectors/flows.jsonl"), "model.sig")
+		"explain/background.bin", "model/calibration.bin", "model/forest.bin", "pre/tfidf.json",
+		"provenance.intoto.json", "sbom.cdx.json", "vectors/flows.jsonl"), "model.sig")
 	if !slices.Equal(b.Names(), wantNames) {
 		t.Errorf("names %q", b.Names())
 	}
@@ -123,11 +124,18 @@ func TestEncode_agreesWithAnIndependentWriter(t *testing.T) {
 // the kit and the version have to change too. The digest was read off this
 // package, after unzip 6.00 and Python 3.11 zipfile had accepted the file.
 func TestEncode_isPinned(t *testing.T) {
-	const want = "eb7e25ec61fc931362cad1570aaaeae17a51a1559e5c38a8d5aafd2c9c748a58"
-	m, files := full()
-	for range 20 { // map order must not matter
-		if sum := sha256.Sum256(encode(t, m, files)); hex.EncodeToString(sum[:]) != want {
-			t.Fatalf("digest %x", sum)
+	for name, tt := range map[string]struct {
+		content func() (bundle.Manifest, map[string][]byte)
+		want    string
+	}{
+		"1.0": {full10, "eb7e25ec61fc931362cad1570aaaeae17a51a1559e5c38a8d5aafd2c9c748a58"},
+		"1.1": {full, "7e5c3de958bb0292500d0909a8d94d47198107fb63f7746752c6079e832c2d5a"},
+	} {
+		m, files := tt.content()
+		for range 20 { // map order must not matter
+			if sum := sha256.Sum256(encode(t, m, files)); hex.EncodeToString(sum[:]) != tt.want {
+				t.Fatalf("format %s: digest %x", name, sum)
+			}
 		}
 	}
 }

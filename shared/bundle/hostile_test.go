@@ -154,7 +154,7 @@ func TestOpen_saysWhatIsWrong(t *testing.T) {
 		"name-18":                     `no bundle holds an entry "run.sh"`,
 		"not-a-zip":                   "bundle: byte 0: local header: signature: byte 0x3c, want 0x50",
 		"not-a-bundle-manifest":       `manifest.json: want {"format":{: "{\"manifest_version\":3`,
-		"version-major-2":             `bundle: not supported: format "cloister-bundle" 2.0, this program reads "cloister-bundle" up to 1.0`,
+		"version-major-2":             `bundle: not supported: format "cloister-bundle" 2.0, this program reads "cloister-bundle" up to 1.1`,
 		"hash-crc-1":                  "bundle: model/forest.bin: CRC-32 does not match the content",
 		"hash-sha256-1":               "bundle: model/forest.bin: SHA-256 does not match the content",
 		"limit-default-entries":       "bundle: entries: 65 is over the limit of 64",

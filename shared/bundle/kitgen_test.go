@@ -76,6 +76,8 @@ func (k *kit) valid() {
 	k.add("ok-small", "ok", "", "every list has at most one element", k.file)
 	m, files := full()
 	k.add("ok-full", "ok", "", "every field and every kind of entry, with a signature", encode(k.t, m, files))
+	m, files = full10()
+	k.add("ok-full-1-0", "ok", "", "the same in format 1.0, without the entries that came with 1.1", encode(k.t, m, files))
 	m, _ = small()
 	m.Schema.Features, m.Labels, m.Thresholds, m.Metrics, m.Licenses = nil, nil, nil, nil, nil
 	m.Vectors, m.Explain, m.AttackVersion, m.KnownLimits = bundle.Vectors{}, bundle.Explain{}, "", nil
@@ -109,7 +111,8 @@ func (k *kit) versions() {
 	version("major-2", "next major", `"name":"cloister-bundle","major":2,"minor":0`)
 	version("major-2-other-fields", "another major may go on in another way", `"name":"cloister-bundle","major":2,"kind":[`)
 	version("major-2147483647", "largest major", `"name":"cloister-bundle","major":2147483647,"minor":0`)
-	version("minor-1", "next minor", `"name":"cloister-bundle","major":1,"minor":1`)
+	version("minor-2", "next minor", `"name":"cloister-bundle","major":1,"minor":2`)
+	k.edit("ok-minor-1", "ok", "format 1.1 without the entries that came with it", `"major":1,"minor":0`, `"major":1,"minor":1`)
 	version("other-name", "another format", `"name":"other","major":1,"minor":0`)
 	k.zip("version-before-limits", "unsupported", "open", "the version is reported before a limit", func(_ *rawEnd, e *[]rawEntry) {
 		(*e)[0].content = strings.Replace(k.text, `"major":1`, `"major":2`, 1)
@@ -220,7 +223,7 @@ func (k *kit) container() {
 }
 
 func (k *kit) limits() {
-	m, files := full()
+	m, files := full10()
 	b := encode(k.t, m, files)
 	d, err := bundle.Decode(b, bundle.Limits{})
 	if err != nil {
@@ -454,6 +457,14 @@ func (k *kit) lists() {
 	})
 	k.zip("list-lost-entry", "field", "decode", "an entry less than the manifest lists", func(_ *rawEnd, e *[]rawEntry) { *e = (*e)[:2] })
 	k.zip("list-lost-all", "field", "decode", "only the manifest", func(_ *rawEnd, e *[]rawEntry) { *e = (*e)[:1] })
+	for _, name := range []string{"provenance.intoto.json", "sbom.cdx.json"} {
+		k.zip("list-since-1-1-"+name[:4], "field", "decode", "an entry that came with format 1.1 in a file of 1.0", func(_ *rawEnd, e *[]rawEntry) {
+			at := strings.Index((*e)[0].content, `{"name":"vectors/`)
+			sum := sha256.Sum256([]byte("{}"))
+			(*e)[0].content = (*e)[0].content[:at] + fmt.Sprintf(`{"name":"%s","sha256":"%x","size":2},`, name, sum) + (*e)[0].content[at:]
+			*e = []rawEntry{(*e)[0], (*e)[1], {name: name, content: "{}"}, (*e)[2]}
+		})
+	}
 	k.zip("list-moved", "hash", "decode", "contents of two entries exchanged, sizes too", func(_ *rawEnd, e *[]rawEntry) {
 		content := (*e)[1].content
 		(*e)[1].content = content[1:] + content[:1]

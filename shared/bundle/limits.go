@@ -11,7 +11,7 @@ type Limits struct {
 	Manifest  int64 // bytes of manifest.json; 1 MiB
 	Model     int64 // bytes of each model/*.bin; 48 MiB
 	Data      int64 // bytes of each pre/*, explain/*, attack/*, vectors/*; 16 MiB
-	Text      int64 // bytes of CARD.md, card.json, LICENSE, NOTICE each; 1 MiB
+	Text      int64 // bytes of CARD.md, card.json, sbom.cdx.json, provenance.intoto.json, LICENSE, NOTICE each; 1 MiB
 	Signature int64 // bytes of model.sig; 64 KiB
 }
 

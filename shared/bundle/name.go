@@ -26,7 +26,7 @@ func kindOf(name string) (kind, bool) {
 		return kindManifest, true
 	case BackgroundName:
 		return kindData, true
-	case CardTextName, CardName, LicenseName, NoticeName:
+	case CardTextName, CardName, SBOMName, ProvenanceName, LicenseName, NoticeName:
 		return kindText, true
 	case SignatureName:
 		return kindSignature, true
@@ -47,6 +47,14 @@ func kindOf(name string) (kind, bool) {
 		}
 	}
 	return 0, false
+}
+
+// minorOf returns the minor version of the format that a name came with.
+func minorOf(name string) int {
+	if name == SBOMName || name == ProvenanceName {
+		return 1
+	}
+	return 0
 }
 
 // isStem reports whether s is 1 to 64 bytes of a-z, 0-9, '_' and '-'.

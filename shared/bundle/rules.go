@@ -278,6 +278,9 @@ func (m *Manifest) checkParts() *FieldError {
 		if i > 0 && m.Files[i-1].Name >= f.Name {
 			return &FieldError{fmt.Sprintf("files[%d].name", i), quote(f.Name), "names in ascending order"}
 		}
+		if n := minorOf(f.Name); n > m.Format.Minor {
+			return &FieldError{fmt.Sprintf("files[%d].name", i), quote(f.Name), fmt.Sprintf("format %d.%d for this entry, not %d.%d", Major, n, m.Format.Major, m.Format.Minor)}
+		}
 		k, _ := kindOf(f.Name)
 		hasModel = hasModel || k == kindModel
 	}

@@ -9,9 +9,11 @@ import (
 
 // small returns the smallest manifest that is worth anything and its files;
 // every list of it has at most one element. Encoded it is about 2 kB, which
-// keeps the test kit small.
+// keeps the test kit small. It is of format 1.0, which holds most of the kit:
+// what was released once stays readable.
 func small() (bundle.Manifest, map[string][]byte) {
 	return bundle.Manifest{
+			Format:     bundle.Format{Name: bundle.Name, Major: 1},
 			MinRuntime: "1.0.0",
 			ID:         "flows/1.2.3",
 			Name:       "flows",
@@ -47,8 +49,17 @@ func small() (bundle.Manifest, map[string][]byte) {
 }
 
 // full returns a manifest with every field set to a value of its own, and an
-// entry of every kind.
+// entry of every kind, in the newest format.
 func full() (bundle.Manifest, map[string][]byte) {
+	m, files := full10()
+	m.Format = bundle.Format{}
+	files["sbom.cdx.json"] = []byte("{}\n")
+	files["provenance.intoto.json"] = []byte("[]\n")
+	return m, files
+}
+
+// full10 is full in format 1.0.
+func full10() (bundle.Manifest, map[string][]byte) {
 	m, files := small()
 	m.Authors = []string{"A. Analyst", "B. Builder"}
 	m.Vendor = "Example"

@@ -16,6 +16,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cloister/shared/frame"
 )
@@ -30,6 +31,9 @@ const (
 	OpFlag    Op = "flag"    // 1 if the bit Bit of the field is set, else 0
 	OpRatio   Op = "ratio"   // the field / Over, 0 when Over is 0
 	OpSum     Op = "sum"     // the field + Over
+	OpHour    Op = "hour"    // hour of the day, UTC, of a time in ms: 0 to 23
+	OpOctet   Op = "octet"   // last part of an IPv4 address in a text field, 0 to 255; -1 for any other text
+	OpIs      Op = "is"      // 1 if a text field is Value, letter case aside, else 0: a category that no step names is 0 in all
 )
 
 // Step defines one feature: a column of the matrix.
@@ -39,8 +43,10 @@ type Step struct {
 	From string `json:"from"`           // field of the schema
 	Over string `json:"over,omitempty"` // second field
 	Bit  int    `json:"bit,omitempty"`  // 0 to 7
-	Unit string `json:"unit,omitempty"`
-	Help string `json:"help"`
+	// Value is what OpIs compares with, without space at its ends.
+	Value string `json:"value,omitempty"`
+	Unit  string `json:"unit,omitempty"`
+	Help  string `json:"help"`
 	// Quantiles of the training rows at 0, 1, ..., 100 %, ascending, for the
 	// percentile of a value; nil if the feature was never present.
 	Quantiles frame.Quantiles `json:"quantiles,omitempty"`
@@ -90,16 +96,22 @@ func New(schema *frame.Schema, steps []Step) (*Pipeline, error) {
 		bad := func(format string, args ...any) error {
 			return &StepError{i, s.Name[:min(len(s.Name), 64)], fmt.Sprintf(format, args...)}
 		}
-		number := func(name string) (int, bool) {
+		field := func(name string, kind frame.Kind) (int, bool) {
 			k, ok := schema.Index(name)
-			return k, ok && schema.Fields[k].Kind == frame.Number
+			return k, ok && schema.Fields[k].Kind == kind
+		}
+		number := func(name string) (int, bool) { return field(name, frame.Number) }
+		if s.Op.reads() == frame.Text {
+			number = func(name string) (int, bool) { return field(name, frame.Text) }
 		}
 		var ok bool
 		switch p.from[i], ok = number(s.From); {
 		case s.Name == "" || len(s.Name) > 128 || names[s.Name]:
 			return nil, bad("name is empty, long or repeated")
 		case !ok:
-			return nil, bad("%.64q is no number field of schema %s", s.From, schema.Name)
+			return nil, bad("%.64q is no %s field of schema %s", s.From, kindName(s.Op.reads()), schema.Name)
+		case (s.Op == OpIs) == (s.Value == "") || len(s.Value) > MaxTerm || s.Value != strings.TrimSpace(s.Value):
+			return nil, bad("value %.64q", s.Value)
 		case s.Op == OpFlag && (s.Bit < 0 || s.Bit > 7), s.Op != OpFlag && s.Bit != 0:
 			return nil, bad("bit %d", s.Bit)
 		}
@@ -108,7 +120,7 @@ func New(schema *frame.Schema, steps []Step) (*Pipeline, error) {
 			if p.over[i], ok = number(s.Over); !ok {
 				return nil, bad("%.64q is no number field of schema %s", s.Over, schema.Name)
 			}
-		case OpNumber, OpService, OpFlag:
+		case OpNumber, OpService, OpFlag, OpHour, OpOctet, OpIs:
 			if s.Over != "" {
 				return nil, bad("operation %s takes one field", s.Op)
 			}
@@ -121,6 +133,21 @@ func New(schema *frame.Schema, steps []Step) (*Pipeline, error) {
 		names[s.Name] = true
 	}
 	return p, nil
+}
+
+// reads returns the kind of field that the operation is made of.
+func (o Op) reads() frame.Kind {
+	if o == OpOctet || o == OpIs {
+		return frame.Text
+	}
+	return frame.Number
+}
+
+func kindName(k frame.Kind) string {
+	if k == frame.Text {
+		return "text"
+	}
+	return "number"
 }
 
 // Decode reads the JSON form that [Pipeline.AppendJSON] wrote. Other bytes,
@@ -178,12 +205,20 @@ func (p *Pipeline) Fields() []string {
 // file lacks a field.
 func (p *Pipeline) Lacking(f *frame.Frame) []string {
 	var out []string
-	for i, s := range p.steps {
-		if f.Numbers[p.from[i]] == nil || s.Over != "" && f.Numbers[p.over[i]] == nil {
-			out = append(out, s.Name)
+	for i := range p.steps {
+		if p.lacks(i, f) {
+			out = append(out, p.steps[i].Name)
 		}
 	}
 	return out
+}
+
+// lacks reports whether f has no column that step j is made of.
+func (p *Pipeline) lacks(j int, f *frame.Frame) bool {
+	if p.steps[j].Op.reads() == frame.Text {
+		return f.Texts[p.from[j]] == nil
+	}
+	return f.Numbers[p.from[j]] == nil || p.steps[j].Over != "" && f.Numbers[p.over[j]] == nil
 }
 
 // Matrix writes the features of the n rows of f to dst, n×d row-major, which
@@ -191,23 +226,71 @@ func (p *Pipeline) Lacking(f *frame.Frame) []string {
 func (p *Pipeline) Matrix(dst []float64, f *frame.Frame) []float64 {
 	n, d := f.Len(), len(p.steps)
 	dst = slices.Grow(dst[:0], n*d)[:n*d]
-	for j, s := range p.steps {
-		a := f.Numbers[p.from[j]]
-		var b []float64
-		if s.Over != "" {
-			b = f.Numbers[p.over[j]]
-		}
-		if a == nil || s.Over != "" && b == nil {
-			for i := range n {
-				dst[i*d+j] = math.NaN()
+	p.fill(dst, d, f, 0, n)
+	return dst
+}
+
+// fill writes the features of rows [lo,hi) of f to dst, where rows begin every
+// stride values.
+func (p *Pipeline) fill(dst []float64, stride int, f *frame.Frame, lo, hi int) {
+	for j := range p.steps {
+		s := &p.steps[j]
+		switch {
+		case p.lacks(j, f):
+			for i := range hi - lo {
+				dst[i*stride+j] = math.NaN()
 			}
-			continue
-		}
-		for i, v := range a {
-			dst[i*d+j] = s.apply(v, b, i)
+		case s.Op.reads() == frame.Text:
+			for i, v := range f.Texts[p.from[j]][lo:hi] {
+				dst[i*stride+j] = s.read(v)
+			}
+		default:
+			var over []float64
+			if s.Over != "" {
+				over = f.Numbers[p.over[j]][lo:hi]
+			}
+			for i, v := range f.Numbers[p.from[j]][lo:hi] {
+				dst[i*stride+j] = s.apply(v, over, i)
+			}
 		}
 	}
-	return dst
+}
+
+// read computes the feature of a text.
+func (s *Step) read(v string) float64 {
+	if s.Op == OpIs {
+		if strings.EqualFold(strings.TrimSpace(v), s.Value) {
+			return 1
+		}
+		return 0
+	}
+	return lastOctet(v)
+}
+
+// lastOctet returns the last part of an IPv4 address, -1 for any other text:
+// IPv6 addresses have no octets.
+func lastOctet(v string) float64 {
+	parts, part, digits := 0, 0, 0
+	for i := 0; i <= len(v); i++ {
+		if i == len(v) || v[i] == '.' {
+			if digits == 0 || digits > 3 || part > 255 {
+				return -1
+			}
+			if parts++; i == len(v) && parts == 4 {
+				return float64(part)
+			}
+			part, digits = 0, 0
+			continue
+		}
+		if v[i] < '0' || v[i] > '9' {
+			return -1
+		}
+		part, digits = part*10+int(v[i]-'0'), digits+1
+		if digits > 3 {
+			return -1
+		}
+	}
+	return -1
 }
 
 // apply computes the feature of row i from v and, for two-field operations,
@@ -230,8 +313,22 @@ func (s *Step) apply(v float64, b []float64, i int) float64 {
 		return v / b[i]
 	case OpSum:
 		return v + b[i]
+	case OpHour:
+		return hour(v)
 	}
 	return v
+}
+
+// hour returns the hour of the day in UTC of ms since 1970, NaN for what is no
+// finite time.
+func hour(ms float64) float64 {
+	const perHour = 3600_000
+	h := math.Floor(ms / perHour)
+	h -= 24 * math.Floor(h/24)
+	if !(h >= 0 && h < 24) {
+		return math.NaN()
+	}
+	return h
 }
 
 // Percentile returns the share of training rows whose value of feature j is at
@@ -262,6 +359,10 @@ func (p *Pipeline) Format(j int, v float64) string {
 		if i := int(v); i >= 0 && i < len(Services) && float64(i) == v {
 			return Services[i].Name
 		}
+	case p.steps[j].Op == OpIs && v != 0:
+		return "yes"
+	case p.steps[j].Op == OpIs:
+		return "no"
 	case p.steps[j].Op == OpFlag && v != 0:
 		return "set"
 	case p.steps[j].Op == OpFlag:

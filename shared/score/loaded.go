@@ -4,35 +4,40 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
+	"strings"
 
 	"cloister/shared/bundle"
 	"cloister/shared/explain"
 	"cloister/shared/feature"
 	"cloister/shared/frame"
-	"cloister/shared/job"
+	"cloister/shared/model"
 	"cloister/shared/model/tree"
 	"cloister/shared/sign"
 )
 
-// shapTolerance is the largest |base + sum(SHAP) - margin| of an explanation:
-// rounding over some thousand terms of at most 1 in float64, with room.
-const shapTolerance = 1e-9
+// schemas are those that a bundle can read.
+var schemas = []*frame.Schema{frame.Flow, frame.Alert}
 
 // loaded is a bundle whose parts fit together.
 type loaded struct {
-	m         bundle.Manifest
-	trust     sign.Trust
-	sum       [32]byte
-	pipeline  *feature.Pipeline
-	forest    *tree.Ensemble
-	isolation *tree.Ensemble
-	strange   frame.Quantiles // of the isolation forest's margin, benign training rows
-	explainer *explain.Explainer
-	typical   []float64 // k×d
-	benign    int       // class index
-	vectors   []Vector
-	card      string
+	m          bundle.Manifest
+	trust      sign.Trust
+	sum        [32]byte
+	schema     *frame.Schema
+	input      *feature.Input
+	classifier *tree.Ensemble
+	isolation  *tree.Ensemble  // nil without an anomaly model
+	unusual    *feature.Input  // what isolation reads; input itself unless the bundle has another
+	strange    frame.Quantiles // of the isolation forest's margin, benign training rows
+	decision   Decision
+	centres    *model.Centres // of the training rows, nil without
+	abstain    []float64      // per class
+	impact     []int          // per class
+	explainer  *explain.Explainer
+	typical    []float64 // k×columns of the pipeline, nil without them
+	benign     int       // class index, -1 if no class is benign
+	vectors    []Vector
+	card       string
 }
 
 // load decodes every part and checks that they agree. Before the signature is
@@ -54,42 +59,163 @@ func load(file []byte, keys []sign.Key) (*loaded, error) {
 	if !reaches(Version, l.m.MinRuntime) {
 		return nil, fmt.Errorf("it needs release %s of the scorer, this is %s", l.m.MinRuntime, Version)
 	}
-	part := func(name string, decode func([]byte) error) {
-		if err != nil {
-			return
+	if i := slices.IndexFunc(schemas, func(s *frame.Schema) bool { return s.Name == l.m.Schema.Name }); i >= 0 {
+		l.schema = schemas[i]
+	} else {
+		return nil, fmt.Errorf("it reads schema %.64q, which is unknown here", l.m.Schema.Name)
+	}
+	p := &parts{b: b, known: map[string]bool{}}
+	if l.parts(p); p.err != nil {
+		return nil, p.err
+	}
+	for _, f := range l.m.Files {
+		if !p.known[f.Name] && readsName(f.Name) {
+			return nil, fmt.Errorf("%s: this program does not know what it is for", f.Name)
 		}
-		data, ok := b.File(name)
-		if !ok {
-			err = fmt.Errorf("%s is missing", name)
-		} else if e := decode(data); e != nil {
-			err = fmt.Errorf("%s: %w", name, e)
-		}
-	}
-	part(FeaturesName, func(data []byte) (err error) { l.pipeline, err = feature.Decode(data, frame.Flow); return })
-	part(ForestName, func(data []byte) (err error) { l.forest, err = tree.Decode(data); return })
-	part(IsolationName, func(data []byte) (err error) { l.isolation, err = tree.Decode(data); return })
-	part(AnomalyName, func(data []byte) (err error) { l.strange, err = decodeAnomaly(data); return })
-	part(VectorsName, func(data []byte) (err error) { l.vectors, err = decodeVectors(data); return })
-	part(bundle.CardTextName, func(data []byte) error { l.card = string(data); return nil })
-	if err != nil {
-		return nil, err
-	}
-	d, k := l.forest.Shape()
-	if di, _ := l.isolation.Shape(); d != l.pipeline.Len() || di != d || k != len(l.m.Labels) || k < 2 ||
-		l.forest.Kind() != tree.Forest || l.isolation.Kind() != tree.Isolation {
-		return nil, fmt.Errorf("parts disagree: %d features, %d labels, %v, %v", l.pipeline.Len(), len(l.m.Labels), l.forest, l.isolation)
-	}
-	part(bundle.BackgroundName, func(data []byte) (err error) { l.typical, err = decodeBackground(data, k, d); return })
-	if err != nil {
-		return nil, err
-	}
-	if l.benign = slices.IndexFunc(l.m.Labels, func(l bundle.Label) bool { return l.Benign }); l.benign < 0 {
-		return nil, fmt.Errorf("no label is benign")
-	}
-	if l.explainer, err = explain.New(l.forest); err != nil {
-		return nil, err
 	}
 	return l, nil
+}
+
+// readsName reports whether an entry is one that scoring may depend on.
+func readsName(name string) bool {
+	return strings.HasPrefix(name, "model/") || strings.HasPrefix(name, "pre/")
+}
+
+// parts reads the entries of a bundle and keeps the first error.
+type parts struct {
+	b     *bundle.Bundle
+	known map[string]bool
+	err   error
+}
+
+// has reports whether there is an entry of that name.
+func (p *parts) has(name string) bool {
+	_, ok := p.b.File(name)
+	return ok
+}
+
+// need decodes an entry that has to be there.
+func (p *parts) need(name string, decode func([]byte) error) {
+	if p.err != nil {
+		return
+	}
+	p.known[name] = true
+	data, ok := p.b.File(name)
+	if !ok {
+		p.err = fmt.Errorf("%s is missing", name)
+	} else if err := decode(data); err != nil {
+		p.err = fmt.Errorf("%s: %w", name, err)
+	}
+}
+
+// may decodes an entry if it is there.
+func (p *parts) may(name string, decode func([]byte) error) {
+	if p.has(name) {
+		p.need(name, decode)
+	}
+}
+
+// fail keeps an error.
+func (p *parts) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// parts decodes what the bundle has.
+func (l *loaded) parts(p *parts) {
+	k := len(l.m.Labels)
+	var err error
+	if l.impact, err = impacts(l.m.Labels); err != nil {
+		p.fail("%w", err)
+	}
+	l.benign = slices.IndexFunc(l.m.Labels, func(l bundle.Label) bool { return l.Benign })
+	l.input = l.inputs(p, FeaturesName, TextsName)
+	classifier, kind := ForestName, tree.Forest
+	if p.has(BoostingName) {
+		classifier, kind = BoostingName, tree.Boosting
+	}
+	p.need(classifier, func(data []byte) (err error) { l.classifier, err = tree.Decode(data); return })
+	p.may(CentresName, func(data []byte) (err error) { l.centres, err = model.DecodeCentres(data); return })
+	p.may(DecisionName, func(data []byte) (err error) { l.decision, err = decodeDecision(data, k); return })
+	p.need(VectorsName, func(data []byte) (err error) { l.vectors, err = decodeVectors(data); return })
+	p.need(bundle.CardTextName, func(data []byte) error { l.card = string(data); return nil })
+	l.anomaly(p)
+	if p.err != nil {
+		return
+	}
+	d, outputs := l.classifier.Shape()
+	two := kind == tree.Boosting && outputs == 1 && k == 2 // a margin for or against the second
+	if d != l.input.Len() || k < 2 || outputs != k && !two || l.classifier.Kind() != kind {
+		p.fail("parts disagree: %d features, %d labels, %v", l.input.Len(), k, l.classifier)
+		return
+	}
+	if kind == tree.Boosting && l.classifier.Link() != tree.Softmax && !two || two && l.classifier.Link() != tree.Logistic {
+		p.fail("parts disagree: scores of link %v are no class probabilities", l.classifier.Link())
+		return
+	}
+	if n := l.input.Numbers(); n > 0 {
+		p.need(bundle.BackgroundName, func(data []byte) (err error) { l.typical, err = decodeBackground(data, k, n); return })
+	}
+	if l.centres != nil {
+		if d, _ := l.centres.Shape(); d != l.input.Numbers() {
+			p.fail("parts disagree: %d features, centres of %d", l.input.Numbers(), d)
+		}
+	}
+	if l.explainer, err = explain.New(l.classifier); err != nil {
+		p.fail("%w", err)
+	}
+	l.abstain = l.decision.Abstain
+	if l.abstain == nil {
+		l.abstain = make([]float64, k)
+		for i := range l.abstain {
+			l.abstain[i] = l.threshold(AbstainThreshold, 0)
+		}
+	}
+}
+
+// inputs decodes what a model reads; texts may be "" for none.
+func (l *loaded) inputs(p *parts, features, texts string) *feature.Input {
+	var steps *feature.Pipeline
+	var blocks []feature.Text
+	p.may(features, func(data []byte) (err error) { steps, err = feature.Decode(data, l.schema); return })
+	if texts != "" {
+		p.may(texts, func(data []byte) (err error) {
+			blocks, err = feature.DecodeTexts(data, l.schema, func(name string) (terms *feature.TFIDF, err error) {
+				p.need(TermsName(name), func(data []byte) (err error) { terms, err = feature.DecodeTFIDF(data); return })
+				return terms, p.err
+			})
+			return err
+		})
+	}
+	if p.err != nil {
+		return nil
+	}
+	in, err := feature.NewInput(l.schema, steps, blocks)
+	if err != nil {
+		p.fail("%s: %w", features, err)
+		return nil
+	}
+	return in
+}
+
+// anomaly decodes the anomaly model, if there is one.
+func (l *loaded) anomaly(p *parts) {
+	if !p.has(IsolationName) || p.err != nil {
+		return
+	}
+	l.unusual = l.input
+	if p.has(AnomalyFeaturesName) {
+		l.unusual = l.inputs(p, AnomalyFeaturesName, "")
+	}
+	p.need(IsolationName, func(data []byte) (err error) { l.isolation, err = tree.Decode(data); return })
+	p.need(AnomalyName, func(data []byte) (err error) { l.strange, err = decodeAnomaly(data); return })
+	if p.err != nil {
+		return
+	}
+	if d, _ := l.isolation.Shape(); d != l.unusual.Len() || l.isolation.Kind() != tree.Isolation {
+		p.fail("parts disagree: %d features, %v", l.unusual.Len(), l.isolation)
+	}
 }
 
 // reaches reports whether semantic version have is at least want. A
@@ -105,169 +231,225 @@ func reaches(have, want string) bool {
 	return slices.Compare(a[:], b[:]) >= 0
 }
 
-// predict fills p, n×k, with class probabilities and margin, n, with the
-// isolation forest's, for the rows of x.
-func (l *loaded) predict(p, margin, x []float64) {
-	if err := l.forest.Predict(p, x); err != nil {
-		panic(err) // unreachable: load checked the shapes
+// threshold returns a threshold of the manifest, otherwise what it is without.
+func (l *loaded) threshold(name string, otherwise float64) float64 {
+	for _, t := range l.m.Thresholds {
+		if t.Name == name && (name != AlertThreshold || t.Split == "validation") {
+			return t.Value
+		}
 	}
-	if err := l.isolation.Margin(margin, x); err != nil {
-		panic(err) // unreachable: load checked the shapes
+	return otherwise
+}
+
+// chunk is how many values of a matrix are made at once: 8 MB of them.
+const chunk = 1 << 20
+
+// matrices are the buffers of predict.
+type matrices struct{ x, other, raw []float64 }
+
+// predict fills p, n×k, with class probabilities, class, n, with the verdicts
+// and margin, n, with the isolation forest's margin, NaN without one, for the
+// rows of f. each, if not nil, sees the columns of rows [lo,hi).
+func (l *loaded) predict(m *matrices, p []float64, class []int, margin []float64, f *frame.Frame, each func(x []float64, lo, hi int)) {
+	n, k := f.Len(), len(l.m.Labels)
+	step := max(chunk/l.input.Len(), 1)
+	for lo := 0; lo < n; lo += step {
+		hi := min(lo+step, n)
+		m.x = l.input.Rows(m.x, f, lo, hi)
+		if each != nil {
+			each(m.x, lo, hi)
+		}
+		l.classify(m, p[lo*k:hi*k], m.x)
+		if l.isolation == nil {
+			continue
+		}
+		other := m.x
+		if l.unusual != l.input {
+			m.other = l.unusual.Rows(m.other, f, lo, hi)
+			other = m.other
+		}
+		if err := l.isolation.Margin(margin[lo:hi], other); err != nil {
+			panic(err) // unreachable: load checked the shapes
+		}
+	}
+	for i := range n {
+		row := p[i*k : (i+1)*k]
+		class[i] = argmax(row)
+		if l.decision.Curve != nil {
+			l.decision.Curve.Calibrate(row)
+		}
+		if l.isolation == nil {
+			margin[i] = math.NaN()
+		}
 	}
 }
 
-// attack returns the probability that a row is not benign.
-func (l *loaded) attack(p []float64) float64 { return min(max(1-p[l.benign], 0), 1) }
+// classify fills p, n×k, with the classifier's scores.
+func (l *loaded) classify(m *matrices, p, x []float64) {
+	k := len(l.m.Labels)
+	if _, outputs := l.classifier.Shape(); outputs == k {
+		if err := l.classifier.Predict(p, x); err != nil {
+			panic(err) // unreachable: load checked the shapes
+		}
+		return
+	}
+	m.raw = resize(m.raw, len(p)/2)
+	if err := l.classifier.Predict(m.raw, x); err != nil {
+		panic(err) // unreachable: load checked the shapes
+	}
+	for i, v := range m.raw {
+		p[2*i], p[2*i+1] = 1-v, v
+	}
+}
 
-// anomaly returns the share of benign training rows that are at most as
-// strange.
-func (l *loaded) anomaly(margin float64) float64 { return l.strange.Share(margin) }
+// attribute fills phi, d, with the attributions of class c for the single row
+// x, and returns base value and margin.
+func (l *loaded) attribute(phi, x []float64, c int) (base, margin float64, err error) {
+	_, outputs := l.classifier.Shape()
+	margins := make([]float64, outputs)
+	if err := l.classifier.Margin(margins, x); err != nil {
+		return 0, 0, err
+	}
+	clear(phi)
+	if outputs == len(l.m.Labels) {
+		return l.explainer.Base(c), margins[c], l.explainer.Values(phi, x, c)
+	}
+	// one margin for the second of two classes, against the first
+	sign := float64(2*c - 1)
+	if err := l.explainer.Values(phi, x, 0); err != nil {
+		return 0, 0, err
+	}
+	for j := range phi {
+		phi[j] *= sign
+	}
+	return sign * l.explainer.Base(0), sign * margins[0], nil
+}
+
+// gathered returns the attributions per feature of the pipeline, then the sum
+// of each text.
+func (l *loaded) gathered(phi []float64) []float64 {
+	out := slices.Clone(phi[:l.input.Numbers()])
+	for i := range l.input.Texts() {
+		lo, hi := l.input.Columns(i)
+		sum := 0.0
+		for _, v := range phi[lo:hi] {
+			sum += v
+		}
+		out = append(out, sum)
+	}
+	return out
+}
+
+// outside marks the rows of x that lie farther from the training rows than the
+// manifest's threshold.
+func (l *loaded) outside(dst []bool, x []float64) {
+	if l.centres == nil {
+		return
+	}
+	n, d, wide := len(dst), l.input.Numbers(), l.input.Len()
+	distance := make([]float64, n)
+	if wide != d {
+		x = columnsOf(x, wide, d)
+	}
+	if err := l.centres.Distances(distance, x); err != nil {
+		panic(err) // unreachable: load checked the shapes
+	}
+	limit := l.threshold(OutsideThreshold, math.Inf(1))
+	for i, v := range distance {
+		dst[i] = v > limit
+	}
+}
+
+// columnsOf returns the first d of the columns of x.
+func columnsOf(x []float64, wide, d int) []float64 {
+	var out []float64
+	for at := 0; at < len(x); at += wide {
+		out = append(out, x[at:at+d]...)
+	}
+	return out
+}
+
+// attack returns the probability that a row is not benign, 1 where no class
+// is benign.
+func (l *loaded) attack(p []float64) float64 {
+	if l.benign < 0 {
+		return 1
+	}
+	return min(max(1-p[l.benign], 0), 1)
+}
+
+// severity returns the index into job.Severities of a row.
+func (l *loaded) severity(p []float64, class int) int {
+	if l.decision.Expected {
+		return Impact(p, l.impact)
+	}
+	return l.impact[class]
+}
 
 // selfTest replays the bundle's vectors.
 func (l *loaded) selfTest() error {
 	if int64(len(l.vectors)) != l.m.Vectors.N || len(l.vectors) == 0 || l.m.Vectors.File != VectorsName {
 		return fmt.Errorf("self-test: %d vectors in %s, the manifest says %d in %.64q", len(l.vectors), VectorsName, l.m.Vectors.N, l.m.Vectors.File)
 	}
-	d, k := l.pipeline.Len(), len(l.m.Labels)
-	close := func(got, want float64) bool {
-		return math.Abs(got-want) <= l.m.Vectors.AbsTol+l.m.Vectors.RelTol*math.Abs(want) || math.IsNaN(got) && math.IsNaN(want)
-	}
-	p, margin, phi := make([]float64, k), make([]float64, 1), make([]float64, d)
 	for i, v := range l.vectors {
-		f, err := v.Frame()
-		if err != nil {
+		if err := l.replay(v); err != nil {
 			return fmt.Errorf("self-test: vector %d: %w", i+1, err)
-		}
-		if len(v.Probability) != k || len(v.SHAP) != d || v.Class < 0 || v.Class >= k {
-			return fmt.Errorf("self-test: vector %d: %d probabilities, %d attributions, class %d", i+1, len(v.Probability), len(v.SHAP), v.Class)
-		}
-		x := l.pipeline.Matrix(nil, f)
-		l.predict(p, margin, x)
-		if c := argmax(p); c != v.Class {
-			return fmt.Errorf("self-test: vector %d: class %d, want %d", i+1, c, v.Class)
-		}
-		clear(phi)
-		if err := l.explainer.Values(phi, x, v.Class); err != nil {
-			return fmt.Errorf("self-test: vector %d: %w", i+1, err)
-		}
-		check := func(what string, got, want []float64) error {
-			for j := range want {
-				if !close(got[j], want[j]) {
-					return fmt.Errorf("self-test: vector %d: %s %d is %v, want %v (difference %g)", i+1, what, j, got[j], want[j], got[j]-want[j])
-				}
-			}
-			return nil
-		}
-		if err := check("probability", p, v.Probability); err != nil {
-			return err
-		}
-		if err := check("margin", margin, []float64{v.Margin}); err != nil {
-			return err
-		}
-		if err := check("attribution", phi, v.SHAP); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// describe returns what people want to know about the bundle.
-func (l *loaded) describe(sha256 string, size int64) job.Bundle {
-	m := l.m
-	info := job.Bundle{
-		Name: m.Name, Version: m.Version, Title: m.Title, Description: m.Description,
-		SHA256: sha256, Size: size, Trust: string(l.trust.State), Key: l.trust.Name, KeyFingerprint: l.trust.Fingerprint,
-		Model:         fmt.Sprintf("random forest, %d trees, %d nodes; isolation forest, %d trees", l.forest.Trees(), l.forest.Nodes(), l.isolation.Trees()),
-		AttackVersion: m.AttackVersion, Limits: m.KnownLimits, Vectors: len(l.vectors), Card: l.card, Threshold: 1,
+// expect returns what a vector's fields give: it fills all but Fields and
+// Texts.
+func (l *loaded) expect(v Vector) (Vector, error) {
+	f, err := v.Frame(l.schema)
+	if err != nil {
+		return v, err
 	}
-	number := func(v *float64) job.Number {
-		if v == nil {
-			return job.Number(math.NaN())
-		}
-		return job.Number(*v)
+	k := len(l.m.Labels)
+	v.Probability = make([]float64, k)
+	class, margin := make([]int, 1), make([]float64, 1)
+	l.predict(&matrices{}, v.Probability, class, margin, f, nil)
+	v.Class, v.Margin = class[0], nil
+	if l.isolation != nil {
+		v.Margin = &margin[0]
 	}
-	for _, label := range m.Labels {
-		c := job.Class{
-			Name: label.Name, Severity: label.Severity, Benign: label.Benign, Unseen: label.Unseen,
-			Precision: number(label.Precision), Recall: number(label.Recall), Support: int(label.Support),
-		}
-		for _, t := range label.Attack {
-			c.Attack = append(c.Attack, job.Technique(t))
-		}
-		info.Classes = append(info.Classes, c)
+	phi := make([]float64, l.input.Len())
+	if _, _, err := l.attribute(phi, l.input.Rows(nil, f, 0, 1), v.Class); err != nil {
+		return v, err
 	}
-	for _, s := range l.pipeline.Steps() {
-		info.Features = append(info.Features, job.Feature{Name: s.Name, Unit: s.Unit, Help: s.Help})
-	}
-	for _, v := range m.Metrics {
-		info.Metrics = append(info.Metrics, job.Metric{Name: v.Name, Value: number(v.Value), Low: number(v.Low), High: number(v.High), Split: v.Split, Rows: int(v.N)})
-	}
-	for _, t := range m.Thresholds {
-		switch {
-		case t.Name == AlertThreshold && t.Split == "validation":
-			info.Threshold = t.Value
-		case t.Name == AbstainThreshold:
-			info.Abstain = t.Value
-		}
-	}
-	for _, s := range m.Datasets {
-		info.Data = append(info.Data, fmt.Sprintf("%s (%s)", s.Name, s.License))
-	}
-	return info
+	v.SHAP = l.gathered(phi)
+	return v, nil
 }
 
-// explain explains the single row of f.
-func (l *loaded) explain(row int64, f *frame.Frame, info job.Bundle) (job.Record, error) {
-	d, k := l.pipeline.Len(), len(info.Classes)
-	x := l.pipeline.Matrix(nil, f)
-	p, margin, phi := make([]float64, k), make([]float64, 1), make([]float64, d)
-	l.predict(p, margin, x)
-	c := argmax(p)
-	if err := l.explainer.Values(phi, x, c); err != nil {
-		return job.Record{}, err
+// replay checks one vector.
+func (l *loaded) replay(v Vector) error {
+	got, err := l.expect(v)
+	if err != nil {
+		return err
 	}
-	rec := job.Record{
-		Row: row, Class: c, Base: l.explainer.Base(c), Margin: p[c], Unit: "probability", Tolerance: shapTolerance,
-		Background: fmt.Sprintf("the %d training rows, as the trees saw them (path-dependent TreeSHAP)", l.m.Lineage.Split.Train),
+	if len(v.Probability) != len(got.Probability) || len(v.SHAP) != len(got.SHAP) || (v.Margin == nil) != (got.Margin == nil) {
+		return fmt.Errorf("%d probabilities, %d attributions", len(v.Probability), len(v.SHAP))
 	}
-	sum := rec.Base
-	for j, v := range phi {
-		sum += v
-		rec.Attributions = append(rec.Attributions, job.Attribution{
-			Feature: j, Value: l.pipeline.Format(j, x[j]), Percentile: job.Number(l.pipeline.Percentile(j, x[j])),
-			SHAP: v, Typical: l.pipeline.Format(j, l.typical[l.benign*d+j]),
-		})
+	if got.Class != v.Class {
+		return fmt.Errorf("class %d, want %d", got.Class, v.Class)
 	}
-	rec.Additivity = math.Abs(sum - rec.Margin)
-	slices.SortStableFunc(rec.Attributions, func(a, b job.Attribution) int {
-		switch x, y := math.Abs(a.SHAP), math.Abs(b.SHAP); {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
+	check := func(what string, got, want []float64) error {
+		for j := range want {
+			near := math.Abs(got[j]-want[j]) <= l.m.Vectors.AbsTol+l.m.Vectors.RelTol*math.Abs(want[j])
+			if !near && !(math.IsNaN(got[j]) && math.IsNaN(want[j])) {
+				return fmt.Errorf("%s %d is %v, want %v (difference %g)", what, j, got[j], want[j], got[j]-want[j])
+			}
 		}
-		return 0
-	})
-	for i, v := range p {
-		rec.Classes = append(rec.Classes, job.Share{Class: i, Probability: v})
+		return nil
 	}
-	slices.SortStableFunc(rec.Classes, func(a, b job.Share) int {
-		switch {
-		case a.Probability > b.Probability:
-			return -1
-		case a.Probability < b.Probability:
-			return 1
-		}
-		return 0
-	})
-	for i, field := range f.Schema.Fields {
-		switch {
-		case f.Numbers[i] != nil && !math.IsNaN(f.Numbers[i][0]):
-			rec.Fields = append(rec.Fields, job.Field{Name: field.Name, Unit: field.Unit, Value: strconv.FormatFloat(f.Numbers[i][0], 'f', -1, 64)})
-		case f.Texts[i] != nil && f.Texts[i][0] != "":
-			rec.Fields = append(rec.Fields, job.Field{Name: field.Name, Value: f.Texts[i][0]})
+	if err := check("probability", got.Probability, v.Probability); err != nil {
+		return err
+	}
+	if v.Margin != nil {
+		if err := check("margin", []float64{*got.Margin}, []float64{*v.Margin}); err != nil {
+			return err
 		}
 	}
-	rec.Sentence = sentence(rec, info, l.anomaly(margin[0]))
-	return rec, nil
+	return check("attribution", got.SHAP, v.SHAP)
 }

@@ -13,21 +13,50 @@ import (
 
 // Version is the release of the scorer, which a bundle's min_runtime is held
 // against.
-const Version = "1.0.0"
+const Version = "1.1.0"
 
 // Names of the bundle entries that this package reads and the builder writes.
+// A bundle has one classifier, features or texts or both, vectors and a card;
+// what else it has is up to it. An entry of another name is an error: it
+// would be ignored where it matters.
 const (
-	ForestName    = "model/forest.bin"
-	IsolationName = "model/isolation.bin"
-	FeaturesName  = "pre/features.json"
-	AnomalyName   = "pre/anomaly.json"
-	VectorsName   = "vectors/rows.jsonl"
+	// ForestName or BoostingName is the classifier.
+	ForestName   = "model/forest.bin"
+	BoostingName = "model/boosting.bin"
+	// FeaturesName are the numeric columns, TextsName the texts after them,
+	// whose terms are in TermsName of each.
+	FeaturesName = "pre/features.json"
+	TextsName    = "pre/texts.json"
+	// IsolationName is the anomaly model, AnomalyName its quantiles. It reads
+	// the classifier's columns, or those of AnomalyFeaturesName.
+	IsolationName       = "model/isolation.bin"
+	AnomalyName         = "pre/anomaly.json"
+	AnomalyFeaturesName = "pre/anomaly-features.json"
+	// CentresName are the centres of the training rows, in the space of the
+	// numeric columns.
+	CentresName = "model/centres.bin"
+	// DecisionName says how scores become a verdict.
+	DecisionName = "pre/decision.json"
+	VectorsName  = "vectors/rows.jsonl"
+)
+
+// TermsName returns the name of the entry with the terms of a text.
+func TermsName(text string) string { return termsPrefix + text + termsSuffix }
+
+const (
+	termsPrefix = "model/terms-"
+	termsSuffix = ".bin"
 )
 
 // Names of the thresholds in the manifest.
 const (
 	AlertThreshold   = "alert"
 	AbstainThreshold = "abstain"
+	// AnomalyThreshold is a percentile: a row is strange from it on.
+	AnomalyThreshold = "anomaly"
+	// OutsideThreshold is a distance from the centres of the training rows: a
+	// row is unlike any of them above it, and gets no verdict.
+	OutsideThreshold = "outside"
 )
 
 // maxQuantiles bounds the quantiles in pre/anomaly.json.
@@ -116,29 +145,45 @@ func decodeBackground(b []byte, k, d int) ([]float64, error) {
 // Vector is one line of vectors/rows.jsonl: raw fields of a row and what must
 // come out.
 type Vector struct {
-	Fields      map[string]float64 `json:"fields"` // an absent field is missing
+	Fields      map[string]float64 `json:"fields"`          // an absent field is missing
+	Texts       map[string]string  `json:"texts,omitempty"` // of text fields
 	Class       int                `json:"class"`
-	Probability []float64          `json:"probability"` // per class
-	Margin      float64            `json:"margin"`      // of the isolation forest
-	SHAP        []float64          `json:"shap"`        // per feature, of the class
+	Probability []float64          `json:"probability"`      // per class, calibrated
+	Margin      *float64           `json:"margin,omitempty"` // of the isolation forest, if there is one
+	SHAP        []float64          `json:"shap"`             // of the class, per feature, then per text
 }
 
 // Frame returns the vector's fields as a frame of one row. A name that is no
-// number field of the flow schema is an error.
-func (v Vector) Frame() (*frame.Frame, error) {
-	has := make([]bool, len(frame.Flow.Fields))
-	for name := range v.Fields {
-		i, ok := frame.Flow.Index(name)
-		if !ok || frame.Flow.Fields[i].Kind != frame.Number {
-			return nil, fmt.Errorf("unknown number field %.64q", name)
+// field of the schema, or one of the other kind, is an error.
+func (v Vector) Frame(schema *frame.Schema) (*frame.Frame, error) {
+	has := make([]bool, len(schema.Fields))
+	field := func(name string, kind frame.Kind) error {
+		i, ok := schema.Index(name)
+		if !ok || schema.Fields[i].Kind != kind {
+			return fmt.Errorf("unknown field %.64q", name)
 		}
 		has[i] = true
+		return nil
 	}
-	f := frame.New(frame.Flow, 1, has)
+	for name := range v.Fields {
+		if err := field(name, frame.Number); err != nil {
+			return nil, err
+		}
+	}
+	for name := range v.Texts {
+		if err := field(name, frame.Text); err != nil {
+			return nil, err
+		}
+	}
+	f := frame.New(schema, 1, has)
 	f.Row, f.Offset = append(f.Row, 1), append(f.Offset, 0)
 	for name, value := range v.Fields {
-		i, _ := frame.Flow.Index(name)
+		i, _ := schema.Index(name)
 		f.Numbers[i] = append(f.Numbers[i], value)
+	}
+	for name, value := range v.Texts {
+		i, _ := schema.Index(name)
+		f.Texts[i] = append(f.Texts[i], value)
 	}
 	return f, nil
 }
@@ -172,6 +217,24 @@ func decodeVectors(b []byte) ([]Vector, error) {
 	}
 	if again, err := AppendVectors(nil, out); err != nil || !bytes.Equal(again, b) {
 		return nil, errors.New("not in canonical form")
+	}
+	return out, nil
+}
+
+// Answer returns the vectors with what the bundle in file says of their
+// fields: everything but Fields and Texts is replaced. A publisher encodes a
+// bundle, asks it, and encodes it again with the answers; that the answers are
+// right is for others to check. The vectors in file itself are not replayed.
+func Answer(file []byte, vectors []Vector) ([]Vector, error) {
+	l, err := load(file, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Vector, len(vectors))
+	for i, v := range vectors {
+		if out[i], err = l.expect(v); err != nil {
+			return nil, fmt.Errorf("vector %d: %w", i+1, err)
+		}
 	}
 	return out, nil
 }

@@ -15,10 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
+	"cloister/shared/feature"
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
 	"cloister/shared/job"
@@ -36,6 +36,7 @@ type Scorer struct {
 
 	// The file that was scored last, for Explain.
 	src    *ingest.Source
+	asText bool // its flows are read as sentences
 	rows   []int64
 	offset []int64
 }
@@ -91,8 +92,14 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 		return job.Summary{}, inputFailure(err)
 	}
 	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size()}
+	if r.asText, err = s.b.reads(src.Schema(), o); err != nil {
+		return job.Summary{}, err
+	}
 	r.sum = job.Summary{Format: src.Format(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
-	needed := s.b.pipeline.Fields()
+	needed := s.b.input.Fields()
+	if r.asText {
+		needed = feature.SentenceFields()
+	}
 	for _, m := range src.Mapping() {
 		r.sum.Mapping = append(r.sum.Mapping, job.Mapping{Field: m.Field, From: m.From, How: m.How.String(), Needed: slices.Contains(needed, m.Field)})
 	}
@@ -100,12 +107,26 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 		return job.Summary{}, err
 	}
 	before := *s
-	s.src, s.rows, s.offset = src, nil, nil
+	s.src, s.asText, s.rows, s.offset = src, r.asText, nil, nil
 	sum, err := r.loop()
 	if err != nil { // no rows: those of the file before can still be explained
 		*s = before
 	}
 	return sum, err
+}
+
+// reads reports whether rows of a schema have to be made sentences, or refuses
+// the schema.
+func (l *loaded) reads(schema *frame.Schema, o job.Options) (asText bool, err error) {
+	switch {
+	case schema == l.schema:
+		return false, nil
+	case schema == frame.Flow && l.schema == frame.Alert && o.FlowText:
+		return true, nil
+	}
+	f := job.Failf("input", fmt.Sprintf("choose a bundle that reads %ss", schema.Name), "the file holds %ss, the bundle %s reads %ss", schema.Name, l.m.Name, l.schema.Name)
+	f.Schema = schema.Name
+	return false, f
 }
 
 // inputFailure turns an error of ingest into words with advice.
@@ -130,14 +151,18 @@ func inputFailure(err error) *job.Failure {
 
 // run is one call of Score.
 type run struct {
-	s     *Scorer
-	src   *ingest.Source
-	o     job.Options
-	emit  func(job.Progress, *job.Batch) bool
-	total int64
-	sum   job.Summary
+	s      *Scorer
+	src    *ingest.Source
+	o      job.Options
+	emit   func(job.Progress, *job.Batch) bool
+	total  int64
+	sum    job.Summary
+	asText bool
+	drift  *drift
 	// of one frame, reused
-	x, p, margin []float64
+	m         matrices
+	p, margin []float64
+	class     []int
 }
 
 // start refuses a file that lacks most of what the model looks at.
@@ -146,10 +171,16 @@ func (r *run) start() error {
 	for i, m := range r.src.Mapping() {
 		have[i] = m.How != ingest.Missing
 	}
-	r.sum.Imputed = r.s.b.pipeline.Lacking(frame.New(r.src.Schema(), 0, have))
-	if d := r.s.b.pipeline.Len(); len(r.sum.Imputed) > d/2 {
+	f := frame.New(r.src.Schema(), 0, have)
+	if r.asText {
+		f = feature.Sentences(f)
+	}
+	in := r.s.b.input
+	r.drift = newDrift(in)
+	r.sum.Imputed = in.Lacking(f)
+	if d := in.Numbers(); d > 0 && len(r.sum.Imputed) > d/2 || len(r.sum.Imputed) == d+len(in.Texts()) {
 		return job.Failf("input", "export the missing columns too",
-			"%d of the bundle's %d features cannot be made from this file: %s", len(r.sum.Imputed), d, strings.Join(r.sum.Imputed, ", "))
+			"%d of the bundle's %d features cannot be made from this file: %s", len(r.sum.Imputed), d+len(in.Texts()), strings.Join(r.sum.Imputed, ", "))
 	}
 	return nil
 }
@@ -181,6 +212,7 @@ func (r *run) loop() (job.Summary, error) {
 		}
 	}
 	r.sum.Format = r.src.Format() // a capture is counted while it is read
+	r.sum.Drift = r.drift.report()
 	return r.sum, nil
 }
 
@@ -190,21 +222,31 @@ func (r *run) batch(f *frame.Frame) *job.Batch {
 	b := &job.Batch{
 		Row: slices.Clone(f.Row), Class: make([]uint16, n), Probability: make([]float64, n),
 		Attack: make([]float64, n), Anomaly: make([]float64, n), Abstained: make([]bool, n),
+		Outside: make([]bool, n), Severity: make([]uint8, n),
 	}
-	r.x = r.s.b.pipeline.Matrix(r.x, f)
-	r.p = resize(r.p, n*k)
-	r.margin = resize(r.margin, n)
-	r.s.b.predict(r.p, r.margin, r.x)
+	l := r.s.b
+	read := f
+	if r.asText {
+		read = feature.Sentences(f)
+	}
+	r.p, r.margin, r.class = resize(r.p, n*k), resize(r.margin, n), resize(r.class, n)
+	l.predict(&r.m, r.p, r.class, r.margin, read, func(x []float64, lo, hi int) {
+		r.drift.add(x)
+		l.outside(b.Outside[lo:hi], x)
+	})
 	for i := range n {
-		p := r.p[i*k : (i+1)*k]
-		c := argmax(p)
+		p, c := r.p[i*k:(i+1)*k], r.class[i]
 		b.Class[i], b.Probability[i] = uint16(c), p[c]
-		b.Attack[i] = r.s.b.attack(p)
-		b.Anomaly[i] = r.s.b.anomaly(r.margin[i])
-		b.Abstained[i] = p[c] < r.s.info.Abstain
+		b.Attack[i] = l.attack(p)
+		b.Anomaly[i] = l.strange.Share(r.margin[i])
+		b.Abstained[i] = p[c] < l.abstain[c] || b.Outside[i]
+		b.Severity[i] = uint8(l.severity(p, c))
 		r.sum.ByClass[c]++
 		if b.Abstained[i] {
 			r.sum.Abstained++
+		}
+		if b.Outside[i] {
+			r.sum.Outside++
 		}
 	}
 	b.Columns = columns(f)
@@ -224,7 +266,7 @@ func (r *run) batch(f *frame.Frame) *job.Batch {
 	return b
 }
 
-func resize(x []float64, n int) []float64 { return slices.Grow(x[:0], n)[:n] }
+func resize[T any](x []T, n int) []T { return slices.Grow(x[:0], n)[:n] }
 
 // argmax returns the index of the largest value, the first among equals.
 func argmax(p []float64) int {
@@ -267,34 +309,8 @@ func (s *Scorer) Explain(row int64) (job.Record, error) {
 	if err != nil {
 		return job.Record{}, inputFailure(fmt.Errorf("row %d: %w", row, err))
 	}
+	if s.asText {
+		f = feature.Sentences(f)
+	}
 	return s.b.explain(row, f, s.info)
-}
-
-// sentence says the verdict in words, with what speaks for it and how sure it
-// is.
-func sentence(rec job.Record, info job.Bundle, anomaly float64) string {
-	class := info.Classes[rec.Class]
-	share := rec.Classes[0].Probability
-	var b strings.Builder
-	if share < info.Abstain {
-		fmt.Fprintf(&b, "No verdict for row %d: the best guess, %s, has only %.0f %% of the votes (needed: %.0f %%).", rec.Row, class.Name, share*100, info.Abstain*100)
-	} else {
-		fmt.Fprintf(&b, "Row %d looks like %s: %.0f %% of the forest's votes.", rec.Row, class.Name, share*100)
-	}
-	if p := float64(class.Precision); !math.IsNaN(p) {
-		fmt.Fprintf(&b, " On held-out rows %.1f %% of such verdicts were right.", p*100)
-	}
-	var why []string
-	for _, a := range rec.Attributions {
-		if a.SHAP > 0 && len(why) < 3 {
-			why = append(why, fmt.Sprintf("%s = %s (%+.2f)", info.Features[a.Feature].Name, a.Value, a.SHAP))
-		}
-	}
-	if len(why) > 0 {
-		fmt.Fprintf(&b, " Strongest reasons: %s.", strings.Join(why, ", "))
-	}
-	if !math.IsNaN(anomaly) {
-		fmt.Fprintf(&b, " It is stranger than %.1f %% of benign training rows.", anomaly*100)
-	}
-	return b.String()
 }

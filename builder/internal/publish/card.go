@@ -20,6 +20,10 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line := func(format string, args ...any) { fmt.Fprintf(c, format+"\n", args...) }
 	line("# %s %s: %s\n", m.Name, m.Version, m.Title)
 	line("%s\n", m.Description)
+	line("## Use\n")
+	line("%s Start with\n", directUse)
+	line("    %s\n", howToStart(m))
+	line("%s\n", advice)
 	line("## Make it again\n")
 	line("    %s\n", m.Lineage.Command)
 	line("Built with %s from the files below, in the same order; the file it writes is this bundle, byte for byte.\n", m.Lineage.Toolchain)
@@ -111,10 +115,21 @@ func card(r *train.Result, m bundle.Manifest) string {
 	for _, s := range m.KnownLimits {
 		line("- %s", s)
 	}
+	line("\n## Risks\n")
+	for _, x := range risks(m) {
+		if x.Mitigation != "" {
+			line("- %s %s", x.Name, x.Mitigation)
+		}
+	}
 	line("\n## Not for\n")
 	for _, s := range m.OutOfScope {
 		line("- %s", s)
 	}
+	line("\n## Hardware and software\n")
+	line("%s %s", hardware, software(m))
+	line("\n## Citation and contact\n")
+	line("%s", citation(m))
+	line("\nQuestions go to whoever handed out the bundle: %s.", strings.Join(newCard(m, r.Table.Files).Contact, ", "))
 	line("\n## Licence\n")
 	line("%s. ATT&CK ids: %s", strings.Join(m.Licenses, ", "), attack.Licence)
 	return c.String()

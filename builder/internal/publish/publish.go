@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"cloister/builder/internal/metric"
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
 	"cloister/shared/attack"
@@ -69,19 +68,39 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 	part(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
 	part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
 	part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, d), nil })
-	part(score.VectorsName, func() ([]byte, error) { return vectors(r, explainer) })
+	ask := vectors(r)
+	part(score.VectorsName, func() ([]byte, error) { return score.AppendVectors(nil, ask) })
 	if err != nil {
 		return nil, err
 	}
 	m := manifest(r, o, explainer)
 	files[bundle.CardTextName] = []byte(card(r, m))
+	if err := answer(m, files, ask); err != nil {
+		return nil, err
+	}
+	if err := AddPapers(m, files, r.Table.Files); err != nil {
+		return nil, err
+	}
 	return bundle.Encode(m, files, bundle.Limits{})
+}
+
+// answer lets the bundle itself fill in what its vectors must give.
+func answer(m bundle.Manifest, files map[string][]byte, ask []score.Vector) error {
+	file, err := bundle.Encode(m, files, bundle.Limits{})
+	if err != nil {
+		return err
+	}
+	if ask, err = score.Answer(file, ask); err != nil {
+		return err
+	}
+	files[score.VectorsName], err = score.AppendVectors(nil, ask)
+	return err
 }
 
 // vectors makes inputs that occur nowhere: each field takes a random quantile
 // of the training rows, so that no row of the data is passed on and yet all
 // branches are visited. Every eighth lacks a field.
-func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
+func vectors(r *train.Result) []score.Vector {
 	rng := rand.New(rand.NewPCG(r.Seed, 0x766563746f7273)) // "vectors"
 	t := r.Table
 	quantiles := make([]frame.Quantiles, len(t.Names))
@@ -94,10 +113,9 @@ func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
 		}
 		quantiles[j] = frame.QuantilesOf(values, 101)
 	}
-	d, k := r.Forest.Shape()
 	var out []score.Vector
 	for n := range vectorCount {
-		v := score.Vector{Fields: map[string]float64{}, Probability: make([]float64, k), SHAP: make([]float64, d)}
+		v := score.Vector{Fields: map[string]float64{}}
 		lack := -1
 		if n%8 == 7 {
 			lack = rng.IntN(len(t.Names))
@@ -109,26 +127,9 @@ func vectors(r *train.Result, e *explain.Explainer) ([]byte, error) {
 			}
 			v.Fields[name] = quantiles[j][q]
 		}
-		f, err := v.Frame()
-		if err != nil {
-			return nil, err
-		}
-		x := r.Pipeline.Matrix(nil, f)
-		margin := make([]float64, 1)
-		if err := r.Forest.Predict(v.Probability, x); err != nil {
-			return nil, err
-		}
-		if err := r.Isolation.Margin(margin, x); err != nil {
-			return nil, err
-		}
-		v.Margin = margin[0]
-		v.Class = metric.Argmax(v.Probability)
-		if err := e.Values(v.SHAP, x, v.Class); err != nil {
-			return nil, err
-		}
 		out = append(out, v)
 	}
-	return score.AppendVectors(nil, out)
+	return out
 }
 
 // figure returns a pointer to v, nil for NaN.
