@@ -46,7 +46,10 @@ var layers = map[string]string{
 	"shared/score":                   "shared/bundle shared/explain shared/feature shared/frame shared/ingest shared/job shared/model shared/model/tree shared/sign shared/wire",
 
 	"site/internal/pool":     "shared/job",
-	"site":                   "shared/attack shared/job site/internal/pool",
+	"site/internal/compact":  "",
+	"site/internal/query":    "",
+	"site/internal/session":  "",
+	"site":                   "shared/attack shared/job site/internal/pool site/internal/query site/internal/session",
 	"wasm/internal/chromium": "",
 	"wasm/internal/dom":      "",
 	"wasm/internal/edge":     "shared/attack shared/bundle shared/channel shared/header shared/job shared/report shared/score shared/sign",
@@ -65,7 +68,8 @@ var layers = map[string]string{
 	"builder/internal/train/grow":     "shared/model/tree",
 	"builder/internal/tune":           "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
 	"builder/internal/peers":          "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree wasm/worker/kernel",
-	"builder/internal/publish":        "builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score",
+	"builder/internal/publish":        "builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score shared/sign",
+	"builder/internal/publish/gate":   "shared/score",
 	"builder/internal/serve":          "shared/header",
 	"builder/internal/serve/assemble": "builder/internal/serve",
 }

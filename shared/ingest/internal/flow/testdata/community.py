@@ -1,17 +1,19 @@
 """Writes community.tsv: Community IDs of made-up flows.
 
-Python 3.11.2, communityid 1.4 or newer (pip install communityid), seed of the
+Python 3.11.2, communityid 1.x (pip install communityid), seed of the
 random numbers 7:
 
     python3 community.py > community.tsv
 """
 import random
 
+from importlib.metadata import version
+
 import communityid
 
 r = random.Random(7)
 cid = communityid.CommunityID()
-print("# communityid", communityid.__version__, "2026-11-22: protocol, source, target, port or type, port or code, id")
+print("# communityid", version("communityid"), "2026-11-22: protocol, source, target, port or type, port or code, id")
 
 
 def line(proto, a, b, x, y):
