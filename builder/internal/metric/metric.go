@@ -172,6 +172,9 @@ func At(scores []float64, positive []bool, threshold float64) Point {
 // AUC returns the area under the ROC curve: the share of (positive, negative)
 // pairs in the right order, ties counting half; NaN if either kind is absent.
 func AUC(curve []Point) float64 {
+	if len(curve) == 0 {
+		return math.NaN()
+	}
 	area, x, y := 0.0, 0.0, 0.0
 	for _, p := range curve {
 		area += (p.FPR - x) * (p.Recall + y) / 2

@@ -1,7 +1,4 @@
 package tune
 
-// What tests compare with a reference or check by itself.
-var (
-	LogLoss = logLoss
-	Thin    = thin
-)
+// What tests check by itself.
+var Thin = thin

@@ -84,7 +84,7 @@ func (t *table) judge(ctx context.Context, m Model, fold int, share float64, by 
 		predicted[i] = metric.Argmax(p[i*t.k : (i+1)*t.k])
 	}
 	conf := metric.NewConfusion(class, predicted, t.k)
-	f := fit{conf.MacroF1(), conf.Accuracy(), logLoss(class, p, t.k), e.Nodes(), math.Round(time.Since(start).Seconds()*1000) / 1000}
+	f := fit{conf.MacroF1(), conf.Accuracy(), metric.LogLoss(class, p, t.k), e.Nodes(), math.Round(time.Since(start).Seconds()*1000) / 1000}
 	return f, f.check()
 }
 
@@ -95,18 +95,6 @@ func (f fit) check() error {
 		return fmt.Errorf("figures out of range: macro-F1 %v, accuracy %v, log loss %v, %d nodes, %v s", f.macroF1, f.accuracy, f.logLoss, f.nodes, f.seconds)
 	}
 	return nil
-}
-
-// logLoss returns the mean of -ln of the probability, n×k, of the true class.
-// Probabilities are kept 2^-52 away from 0 and 1, as scikit-learn 1.9 keeps
-// them: a class that no tree votes for costs 36, not infinity.
-func logLoss(truth []int, p []float64, k int) float64 {
-	const least = 0x1p-52
-	sum := 0.0
-	for i, c := range truth {
-		sum -= math.Log(min(max(p[i*k+c], least), 1-least))
-	}
-	return sum / float64(len(truth))
 }
 
 // meanOf returns the mean of values and its standard error, the deviation

@@ -286,16 +286,6 @@ func TestRun_interrupted(t *testing.T) {
 	}
 }
 
-// Source: sklearn.metrics.log_loss of scikit-learn 1.9.1, 2026-11-22:
-//
-//	log_loss([0, 1, 2, 2], [[.7,.2,.1], [.1,.8,.1], [.25,.25,.5], [1,0,0]])
-func TestLogLoss_likeScikitLearn(t *testing.T) {
-	p := []float64{.7, .2, .1, .1, .8, .1, .25, .25, .5, 1, 0, 0}
-	if got, want := tune.LogLoss([]int{0, 1, 2, 2}, p, 3), 9.32915476623251; math.Abs(got-want) > 1e-12 {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 func TestThin(t *testing.T) {
 	var class, rows []int
 	for c, n := range []int{27, 9, 1, 0} {
