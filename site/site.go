@@ -2,6 +2,7 @@ package site
 
 //go:generate go tool vugugen -s -skip-go-mod -skip-main ../site
 //go:generate sed -i "/TOD[O]:/d" 0_components_gen.go
+//go:generate go run ./internal/compact 0_components_gen.go
 //go:generate gofmt -w 0_components_gen.go
 
 import (
