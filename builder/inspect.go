@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"cloister/shared/bundle"
 )
@@ -11,6 +12,7 @@ type inspectCommand struct {
 	Bundle string `arg:"" type:"existingfile" help:"Bundle file."`
 	JSON   bool   `name:"json" help:"Print the manifest as JSON."`
 	Card   bool   `help:"Print the model card."`
+	Part   string `help:"Print one entry: card.json, sbom.cdx.json, provenance.intoto.json, LICENSE, NOTICE, ..."`
 }
 
 // Help returns the example for --help.
@@ -29,9 +31,12 @@ func (c *inspectCommand) Run(s streams) error {
 		return err
 	}
 	if c.Card {
-		text, ok := b.File(bundle.CardTextName)
+		c.Part = bundle.CardTextName
+	}
+	if c.Part != "" {
+		text, ok := b.File(c.Part)
 		if !ok {
-			return fmt.Errorf("%s: the bundle has no %s", c.Bundle, bundle.CardTextName)
+			return fmt.Errorf("%s: the bundle has no %.64q; it has %s", c.Bundle, c.Part, strings.Join(b.Names(), ", "))
 		}
 		_, err := s.out.Write(text)
 		return err

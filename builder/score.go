@@ -10,12 +10,15 @@ import (
 	"cloister/shared/job"
 	"cloister/shared/report"
 	"cloister/shared/score"
+	"cloister/shared/sign"
 )
 
 type scoreCommand struct {
 	Bundle  string   `required:"" type:"existingfile" help:"Bundle to score with."`
 	Data    []string `arg:"" help:"Files to score, gzip allowed; - is standard input."`
 	Format  string   `enum:"ndjson,csv" default:"ndjson" help:"Output: ndjson or csv."`
+	Key     []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
+	Trusted bool     `help:"Refuse a bundle that no trusted key signed."`
 	Explain int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature. ndjson only."`
 }
 
@@ -33,10 +36,18 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	keys, err := trustedKeys(c.Key)
+	if err != nil {
+		return err
+	}
 	sc := score.New()
+	sc.Trust(keys...)
 	info, err := sc.Load(file)
 	if err != nil {
 		return err
+	}
+	if c.Trusted && info.Trust != string(sign.Verified) {
+		return fmt.Errorf("%s: %s: --trusted asks for a signature by a known key", c.Bundle, info.Trust)
 	}
 	out := bufio.NewWriterSize(s.out, 1<<16)
 	var w report.Writer

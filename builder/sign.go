@@ -15,7 +15,7 @@ import (
 
 type signCommand struct {
 	Bundle    string `arg:"" type:"existingfile" help:"Bundle to sign; a signature that it has is replaced."`
-	Key       string `required:"" xor:"by" type:"existingfile" help:"Private key, PEM, not encrypted, ECDSA on P-256 or P-384."`
+	Key       string `required:"" xor:"by" type:"existingfile" help:"Private key, PEM, not encrypted, ECDSA on P-256, P-384 or P-521."`
 	Signature string `required:"" xor:"by" type:"existingfile" help:"Instead of signing, put in this signature, which another tool made of the unpacked bundle."`
 	Out       string `help:"File of the signed bundle. Default: the bundle itself."`
 }
