@@ -49,7 +49,7 @@ var layers = map[string]string{
 	"site/internal/compact":  "",
 	"site/internal/query":    "",
 	"site/internal/session":  "",
-	"site":                   "shared/attack shared/job site/internal/pool site/internal/query site/internal/session",
+	"site":                   "shared/attack shared/job site/internal/pool",
 	"wasm/internal/chromium": "",
 	"wasm/internal/dom":      "",
 	"wasm/internal/edge":     "shared/attack shared/bundle shared/channel shared/header shared/job shared/report shared/score shared/sign",

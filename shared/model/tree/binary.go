@@ -11,7 +11,7 @@ import (
 //
 //	magic "TREE", version u8, kind u8, link u8,
 //	features, outputs, sample size (varints),
-//	base: Outputs × f64 (Boosting only),
+//	base: Outputs × f64 (Boosting and Oblivious only),
 //	trees (varint), outputs of trees u8: 0 all vectors, 1 tree i adds to
 //	i mod Outputs, 2 a list follows (varints, output + 1),
 //	nodes (varint), one bit per node, low bit first, 1 for an inner node, in
@@ -19,8 +19,10 @@ import (
 //
 // The rest is one range-coded stream: layout, modes, trees (see format).
 const (
-	magic   = "TREE"
-	version = 1
+	magic = "TREE"
+	// version is the first one; version 2 is of what that cannot say.
+	version       = 1
+	versionSecond = 2
 )
 
 const (
@@ -34,7 +36,11 @@ const (
 func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	var w wire.Writer
 	w.Bytes([]byte(magic))
-	w.U8(version)
+	if e.even != nil {
+		w.U8(versionSecond)
+	} else {
+		w.U8(version)
+	}
 	w.U8(uint8(e.kind))
 	w.U8(uint8(e.link))
 	w.Uvarint(uint64(e.features))
@@ -42,6 +48,9 @@ func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	w.Uvarint(uint64(e.psi))
 	for _, v := range e.base {
 		w.F64(v)
+	}
+	if e.even != nil {
+		return e.appendEven(dst, &w)
 	}
 	w.Count(len(e.output))
 	mode := outputsMode(e.output, e.outputs)
@@ -137,8 +146,9 @@ func decode(b []byte) (*Ensemble, error) {
 	if string(r.Bytes(len(magic))) != magic && r.Err() == nil {
 		return nil, malformed("no %q at the start", magic)
 	}
-	if v := r.U8(); v != version && r.Err() == nil {
-		return nil, malformed("version %d, want %d", v, version)
+	v := r.U8()
+	if (v < version || v > versionSecond) && r.Err() == nil {
+		return nil, malformed("version %d, want %d or %d", v, version, versionSecond)
 	}
 	e := &Ensemble{kind: Kind(r.U8()), link: Link(r.U8())}
 	features, outputs, psi := r.Uvarint(), r.Uvarint(), r.Uvarint()
@@ -148,10 +158,16 @@ func decode(b []byte) (*Ensemble, error) {
 	e.features, e.outputs, e.psi = clampInt(features), clampInt(outputs), clampInt(psi)
 	// One tree stands for those that have not been read.
 	src := Source{Kind: e.kind, Link: e.link, Features: e.features, Outputs: e.outputs, SampleSize: e.psi, Trees: make([]SourceTree, 1)}
+	if e.kind == Oblivious {
+		src.Trees, src.Levels, src.Step = nil, make([]ObliviousTree, 1), 1
+	}
 	if err := checkEnsemble(&src); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if e.kind == Boosting {
+	if (e.kind == Oblivious) != (v == versionSecond) {
+		return nil, malformed("version %d of kind %v", v, e.kind)
+	}
+	if e.kind == Boosting || e.kind == Oblivious {
 		for range min(e.outputs, r.Left()/8) {
 			src.Base = append(src.Base, r.F64())
 		}
@@ -159,6 +175,9 @@ func decode(b []byte) (*Ensemble, error) {
 			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 		}
 		e.base = src.Base
+	}
+	if e.kind == Oblivious {
+		return decodeEven(r, e)
 	}
 	output, err := readOutputs(r, e)
 	if err != nil {

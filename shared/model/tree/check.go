@@ -35,7 +35,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // checkEnsemble checks the fields that are not inside trees.
 func checkEnsemble(s *Source) error {
 	switch {
-	case s.Kind < Forest || s.Kind > Isolation:
+	case s.Kind < Forest || s.Kind > Oblivious:
 		return ensembleError("kind %d is unknown", s.Kind)
 	case s.Link > Softmax:
 		return ensembleError("link %d is unknown", s.Link)
@@ -47,7 +47,7 @@ func checkEnsemble(s *Source) error {
 		return ensembleError("%d outputs, want 1 or more", s.Outputs)
 	case s.Outputs > MaxOutputs:
 		return &LimitError{"outputs", MaxOutputs, s.Outputs}
-	case s.Link != Identity && s.Kind != Boosting:
+	case s.Link != Identity && s.Kind != Boosting && s.Kind != Oblivious:
 		return ensembleError("a %v has link %v, want identity", s.Kind, s.Link)
 	case s.Link == Softmax && s.Outputs < 2:
 		return ensembleError("softmax needs 2 outputs or more")
@@ -57,12 +57,20 @@ func checkEnsemble(s *Source) error {
 		return ensembleError("sample size %d, want 2..%d", s.SampleSize, maxSample)
 	case s.Kind != Isolation && s.SampleSize != 0:
 		return ensembleError("a %v has sample size %d, want 0", s.Kind, s.SampleSize)
-	case s.Base != nil && s.Kind != Boosting:
+	case s.Base != nil && s.Kind != Boosting && s.Kind != Oblivious:
 		return ensembleError("a %v has a base", s.Kind)
 	case s.Base != nil && len(s.Base) != s.Outputs:
 		return ensembleError("base holds %d values, want %d", len(s.Base), s.Outputs)
-	case len(s.Trees) == 0:
+	case s.Kind == Oblivious && !(s.Step > 0 && s.Step <= maxValue):
+		return ensembleError("step %g, want more than 0 and at most %g", s.Step, maxValue)
+	case s.Kind != Oblivious && (s.Step != 0 || s.Levels != nil):
+		return ensembleError("a %v has oblivious trees", s.Kind)
+	case s.Kind == Oblivious && s.Trees != nil:
+		return ensembleError("an oblivious ensemble has other trees")
+	case len(s.Trees)+len(s.Levels) == 0:
 		return ensembleError("no trees")
+	case len(s.Levels) > MaxOblivious:
+		return &LimitError{"oblivious trees", MaxOblivious, len(s.Levels)}
 	case len(s.Trees) > MaxTrees:
 		return &LimitError{"trees", MaxTrees, len(s.Trees)}
 	}

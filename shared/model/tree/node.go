@@ -26,10 +26,18 @@ func (n *Node) IsLeaf() bool { return n.Feature < 0 }
 
 // Root returns the root of tree t, and the output its leaves add to or -1 if
 // they are vectors (always with one output).
-func (e *Ensemble) Root(t int) (node, output int) { return e.root[t], int(e.output[t]) }
+func (e *Ensemble) Root(t int) (node, output int) {
+	if e.even != nil {
+		return t<<evenShift | 1, -1
+	}
+	return e.root[t], int(e.output[t])
+}
 
 // Node returns node i of tree t: a root or a child of a node.
 func (e *Ensemble) Node(t, i int) Node {
+	if e.even != nil {
+		return e.evenNode(t, i)
+	}
 	threshold, col, base, inner := e.split(i)
 	if !inner {
 		width := leafWidth(e.outputs, int(e.output[t]))

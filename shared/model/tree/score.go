@@ -9,7 +9,7 @@ import (
 
 // Predict fills dst, n×k row-major, with the scores of x, n×d row-major.
 // Forest: the mean leaf vector, class probabilities that add up to 1 as
-// exactly as the leaves do. Boosting: Link of the margin. Isolation: the
+// exactly as the leaves do. Boosting and Oblivious: Link of the margin. Isolation: the
 // anomaly score 2^(-E[h]/c(psi)) in (0,1), larger for stranger rows. NaN is
 // missing and follows each split; infinities compare as numbers. It costs
 // O(trees·depth + d·log thresholds) per row. A length that does not match is
@@ -23,7 +23,8 @@ func (e *Ensemble) Predict(dst, x []float64) error {
 }
 
 // Margin is Predict before the last step. Forest: the probabilities
-// themselves. Boosting: Base plus the sum of leaf values. Isolation:
+// themselves. Boosting: Base plus the sum of leaf values. Oblivious: Base plus
+// Step times the sum of leaf values, which is a whole number. Isolation:
 // -E[h]/c(psi), the log2 of the anomaly score; times -PathLength(psi) it is
 // the mean path length. Shapes and errors as for Predict.
 func (e *Ensemble) Margin(dst, x []float64) error {
@@ -32,6 +33,10 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		return err
 	}
 	clear(dst)
+	if e.even != nil {
+		e.scoreEven(dst, x, n)
+		return nil
+	}
 	if e.narrow == nil {
 		e.scoreWide(dst, n, func(bins []uint16, shift, r, m int) {
 			bin(&e.lay, bins, shift, x[r*e.features:(r+m)*e.features], e.features)
@@ -68,7 +73,7 @@ func (e *Ensemble) Bin(x []float64) (*Binned, error) {
 	}
 	b := &Binned{of: e, rows: len(x) / e.features}
 	shift := e.lay.strideBits()
-	if e.narrow != nil {
+	if e.lay.span == narrowSpan {
 		b.narrow = make([]uint8, b.rows<<shift)
 		bin(&e.lay, b.narrow, shift, x, e.features)
 	} else {
@@ -88,7 +93,7 @@ func (e *Ensemble) Columns() int { return len(e.lay.columns) }
 func (b *Binned) Row(dst []uint16, row int) {
 	shift := b.of.lay.strideBits()
 	dst = dst[:len(b.of.lay.columns)]
-	if b.of.narrow == nil {
+	if b.narrow == nil {
 		copy(dst, b.wide[row<<shift:])
 		return
 	}
@@ -111,6 +116,11 @@ func (e *Ensemble) PredictBinned(dst []float64, b *Binned) error {
 	}
 	clear(dst)
 	shift := e.lay.strideBits()
+	if e.even != nil {
+		e.scoreEvenBinned(dst, b.narrow, b.rows)
+		e.applyLink(dst)
+		return nil
+	}
 	if e.narrow != nil {
 		s := scratches.Get().(*scratch)
 		defer scratches.Put(s)

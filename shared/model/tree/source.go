@@ -13,9 +13,12 @@ const (
 	Boosting Kind = 2
 	// Isolation turns the mean path length into an anomaly score.
 	Isolation Kind = 3
+	// Oblivious adds the leaf vectors of trees that ask one question on each
+	// level to Base, in whole steps, then applies Link.
+	Oblivious Kind = 4
 )
 
-// String returns "forest", "boosting" or "isolation".
+// String returns "forest", "boosting", "isolation" or "oblivious".
 func (k Kind) String() string {
 	switch k {
 	case Forest:
@@ -24,11 +27,13 @@ func (k Kind) String() string {
 		return "boosting"
 	case Isolation:
 		return "isolation"
+	case Oblivious:
+		return "oblivious"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Link turns the margins of a boosting ensemble into scores.
+// Link turns the margins of a boosting or oblivious ensemble into scores.
 type Link uint8
 
 const (
@@ -60,14 +65,34 @@ type Source struct {
 	Kind     Kind
 	Features int // columns d of x, 1..[MaxFeatures]
 	Outputs  int // scores k per row, 1..[MaxOutputs]; Isolation: 1
-	// Base is added to the margins of Boosting: nil for zeros, or Outputs
-	// finite values. Other kinds: nil.
+	// Base is added to the margins of Boosting and Oblivious: nil for zeros, or
+	// Outputs finite values. Other kinds: nil.
 	Base []float64
-	Link Link
+	Link Link // Identity but for Boosting and Oblivious
 	// SampleSize is the subsample size psi of Isolation, 2 or more; the score
 	// divides by the mean path length c(psi). Other kinds: 0.
 	SampleSize int
-	Trees      []SourceTree // 1..[MaxTrees]
+	Trees      []SourceTree // 1..[MaxTrees]; Oblivious: nil
+	// Levels are the trees of Oblivious, 1..[MaxOblivious], and Step is what
+	// their leaf values are multiples of, more than 0. Other kinds: nil and 0.
+	Levels []ObliviousTree
+	Step   float64
+}
+
+// ObliviousTree asks one question on each of its d levels, 0 to [MaxLevels].
+// Leaf i takes the rows that go right on the levels whose bit 1<<level is set
+// in i.
+type ObliviousTree struct {
+	// Feature, Threshold and MissingLeft are as in [SourceTree], by level.
+	Feature     []int32
+	Threshold   []float64
+	MissingLeft []bool
+	// Cover is the training rows in each of the 2^d leaves, whole numbers that
+	// add up to more than 0.
+	Cover []float64
+	// Value is leaf-major, Outputs values in units of Step for each leaf, each
+	// at most [MaxStep] either side of 0; all 0 in a leaf without cover.
+	Value []int16
 }
 
 // SourceTree is one tree in parallel arrays, node 0 the root. All slices have
@@ -124,6 +149,9 @@ const (
 	MaxThresholds = 1 << 20 // distinct thresholds of one feature
 	MaxCategories = 1 << 16 // bits of a category set
 	MaxLeafValues = 1 << 22 // values of the shared leaf table
+	MaxOblivious  = 1 << 12 // oblivious trees
+	MaxLevels     = 8       // of an oblivious tree
+	MaxStep       = 1<<13 - 1
 )
 
 // SourceError says which part of a [Source] breaks a rule.

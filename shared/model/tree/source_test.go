@@ -17,7 +17,7 @@ func TestNew_refusesBrokenSources(t *testing.T) {
 		spoil func(s *tree.Source)
 	}{
 		{"no kind", "kind 0", func(s *tree.Source) { s.Kind = 0 }},
-		{"unknown kind", "kind 4", func(s *tree.Source) { s.Kind = 4 }},
+		{"unknown kind", "kind 5", func(s *tree.Source) { s.Kind = 5 }},
 		{"unknown link", "link 3", func(s *tree.Source) { s.Link = 3 }},
 		{"no features", "0 features", func(s *tree.Source) { s.Features = 0 }},
 		{"no outputs", "0 outputs", func(s *tree.Source) { s.Outputs = 0 }},

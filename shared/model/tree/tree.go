@@ -1,4 +1,5 @@
-// Package tree scores random forests, boosted trees and isolation forests. It
+// Package tree scores random forests, boosted trees, oblivious trees and
+// isolation forests. It
 // hides how trees lie in memory and in a file: every threshold becomes the
 // rank of a sorted edge table, a row is ranked once, and trees are arrays of
 // four-byte (large ones: eight-byte) nodes that compare ranks.
@@ -28,7 +29,7 @@ import (
 
 var _ model.Predictor = (*Ensemble)(nil)
 
-// Ensemble is a fitted forest, boosting or isolation forest. It is immutable
+// Ensemble is a fitted ensemble of one of the kinds. It is immutable
 // and safe for concurrent use.
 type Ensemble struct {
 	kind     Kind
@@ -52,6 +53,8 @@ type Ensemble struct {
 
 	shallowOnce sync.Once
 	shallows    *shallows
+
+	even *even // Oblivious: instead of the fields from root on
 }
 
 // New checks src and builds the ensemble in O(nodes·log thresholds). A broken
@@ -59,6 +62,9 @@ type Ensemble struct {
 func New(src Source) (*Ensemble, error) {
 	if err := checkEnsemble(&src); err != nil {
 		return nil, err
+	}
+	if src.Kind == Oblivious {
+		return newOblivious(&src)
 	}
 	total := 0
 	for i := range src.Trees {
@@ -104,22 +110,32 @@ func (e *Ensemble) Shape() (d, k int) { return e.features, e.outputs }
 func (e *Ensemble) Kind() Kind { return e.kind }
 
 // Link returns what turns margins into scores; Identity for other kinds than
-// Boosting.
+// Boosting and Oblivious.
 func (e *Ensemble) Link() Link { return e.link }
 
 // Trees returns the number of trees.
-func (e *Ensemble) Trees() int { return len(e.output) }
+func (e *Ensemble) Trees() int {
+	if e.even != nil {
+		return len(e.even.levels)
+	}
+	return len(e.output)
+}
 
 // Nodes returns the number of inner nodes and leaves of all trees.
-func (e *Ensemble) Nodes() int { return len(e.leaf) }
+func (e *Ensemble) Nodes() int {
+	if e.even != nil {
+		return e.even.nodes()
+	}
+	return len(e.leaf)
+}
 
 // Depth returns the edges on the longest path from a root to a leaf.
 func (e *Ensemble) Depth() int { return e.depth }
 
-// Base returns what Boosting adds to the margin of output k, 0 for the other
-// kinds.
+// Base returns what Boosting and Oblivious add to the margin of output k, 0 for
+// the other kinds.
 func (e *Ensemble) Base(k int) float64 {
-	if e.kind != Boosting {
+	if e.base == nil {
 		return 0
 	}
 	return e.base[k]
@@ -136,7 +152,7 @@ func (e *Ensemble) String() string {
 
 // MemoryBytes returns roughly what the ensemble holds in memory.
 func (e *Ensemble) MemoryBytes() int {
-	n := 4*cap(e.narrow) + 8*cap(e.wide) + 4*cap(e.leaf) + 8*cap(e.cover) + 8*cap(e.table)
+	n := e.even.memoryBytes() + 4*cap(e.narrow) + 8*cap(e.wide) + 4*cap(e.leaf) + 8*cap(e.cover) + 8*cap(e.table)
 	for i := range e.lay.numeric {
 		n += 16 * len(e.lay.numeric[i].edges)
 	}

@@ -32,6 +32,9 @@ var shapes = []struct {
 	{"binary boosting", treetest.Options{Kind: tree.Boosting, Link: tree.Logistic, Outputs: 1, Missing: true, Real: true}},
 	{"regression boosting", treetest.Options{Kind: tree.Boosting, Outputs: 1}},
 	{"isolation", treetest.Options{Kind: tree.Isolation, Trees: 30, Depth: 8}},
+	{"oblivious", treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Trees: 30, Levels: 40}},
+	{"oblivious of many outputs", treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Outputs: 17, Trees: 2, Depth: 8, Missing: true, Leaf: 0.01}},
+	{"oblivious and binary", treetest.Options{Kind: tree.Oblivious, Link: tree.Logistic, Outputs: 1, Features: 2, Trees: 150, Depth: 4, Leaf: 0.4}},
 }
 
 func build(t testing.TB, s tree.Source) *tree.Ensemble {
@@ -77,7 +80,7 @@ func TestEnsemble_keepsThePromisesOfAPredictor(t *testing.T) {
 			modeltest.Check(t, build(t, s), modeltest.Options{
 				X:      treetest.Rows(r, c.o, 40, 0.02),
 				Decode: decode,
-				Unit:   s.Kind != tree.Boosting && s.Outputs > 1 || s.Kind == tree.Isolation || s.Link != tree.Identity,
+				Unit:   s.Kind == tree.Forest && s.Outputs > 1 || s.Kind == tree.Isolation || s.Link != tree.Identity,
 				Sum:    s.Kind == tree.Forest && s.Outputs > 1 || s.Link == tree.Softmax,
 			})
 		})

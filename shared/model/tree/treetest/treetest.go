@@ -21,7 +21,7 @@ type Options struct {
 	Features   int     // 6
 	Outputs    int     // 3, Isolation 1
 	Trees      int     // 5
-	Depth      int     // 6; negative: every tree is one leaf
+	Depth      int     // 6, of oblivious trees at most 8; negative: every tree is one leaf
 	Leaf       float64 // chance of a leaf before Depth, 0.15
 	Levels     int     // thresholds are multiples of 1/2 in 0..Levels/2; 0: any float64
 	Missing    bool    // draw missing directions instead of all right
@@ -59,10 +59,17 @@ func Random(r *rand.Rand, o Options) tree.Source {
 	if o.Kind == tree.Isolation {
 		s.SampleSize = 256
 	}
-	if o.Kind == tree.Boosting {
+	if o.Kind == tree.Boosting || o.Kind == tree.Oblivious {
 		for range o.Outputs {
 			s.Base = append(s.Base, r.NormFloat64())
 		}
+	}
+	if o.Kind == tree.Oblivious {
+		s.Step = 1.0 / 512
+		for range o.Trees {
+			s.Levels = append(s.Levels, oblivious(r, o))
+		}
+		return s
 	}
 	for i := range o.Trees {
 		g := grower{r: r, o: o, s: &s}
@@ -74,6 +81,40 @@ func Random(r *rand.Rand, o Options) tree.Source {
 		s.Trees = append(s.Trees, g.t)
 	}
 	return s
+}
+
+// oblivious draws a tree of up to Depth levels, a third of whose leaves are
+// empty.
+func oblivious(r *rand.Rand, o Options) tree.ObliviousTree {
+	var t tree.ObliviousTree
+	for range min(o.Depth, tree.MaxLevels) {
+		if r.Float64() < o.Leaf {
+			continue
+		}
+		t.Feature = append(t.Feature, int32(r.IntN(o.Features)))
+		threshold := r.NormFloat64()
+		if o.Levels > 0 {
+			threshold = float64(r.IntN(o.Levels)) / 2
+		}
+		t.Threshold = append(t.Threshold, threshold)
+		t.MissingLeft = append(t.MissingLeft, o.Missing && r.IntN(2) == 0)
+	}
+	for leaf := range 1 << len(t.Feature) {
+		cover := 0
+		if leaf == 0 || r.IntN(3) > 0 {
+			cover = 1 + r.IntN(1<<r.IntN(12))
+		}
+		t.Cover = append(t.Cover, float64(cover))
+		for range o.Outputs {
+			v := 0
+			if cover > 0 {
+				v = r.IntN(2*tree.MaxStep+1) - tree.MaxStep
+				v >>= r.IntN(14)
+			}
+			t.Value = append(t.Value, int16(v))
+		}
+	}
+	return t
 }
 
 type grower struct {
@@ -190,6 +231,22 @@ func Left(t *tree.SourceTree, v int, x []float64) bool {
 // Margin scores one row by walking every tree.
 func Margin(s *tree.Source, x []float64) []float64 {
 	sum := make([]float64, s.Outputs)
+	for i := range s.Levels {
+		t := &s.Levels[i]
+		leaf := 0
+		for l, f := range t.Feature {
+			right := x[f] > t.Threshold[l]
+			if math.IsNaN(x[f]) {
+				right = t.MissingLeft == nil || !t.MissingLeft[l]
+			}
+			if right {
+				leaf |= 1 << l
+			}
+		}
+		for k := range sum {
+			sum[k] += float64(t.Value[leaf*s.Outputs+k]) // whole numbers: exact
+		}
+	}
 	for i := range s.Trees {
 		t := &s.Trees[i]
 		v, depth := 0, 0
@@ -215,6 +272,11 @@ func Margin(s *tree.Source, x []float64) []float64 {
 		switch s.Kind {
 		case tree.Forest:
 			sum[k] /= float64(len(s.Trees))
+		case tree.Oblivious:
+			sum[k] *= s.Step
+			if s.Base != nil {
+				sum[k] += s.Base[k]
+			}
 		case tree.Boosting:
 			if s.Base != nil {
 				sum[k] += s.Base[k]
@@ -224,4 +286,42 @@ func Margin(s *tree.Source, x []float64) []float64 {
 		}
 	}
 	return sum
+}
+
+// Plain returns s, or for oblivious trees the boosted trees of the same rows,
+// leaf values and covers.
+func Plain(s *tree.Source) *tree.Source {
+	if s.Kind != tree.Oblivious {
+		return s
+	}
+	p := &tree.Source{Kind: tree.Boosting, Link: s.Link, Features: s.Features, Outputs: s.Outputs, Base: s.Base}
+	for i := range s.Levels {
+		o := &s.Levels[i]
+		t := tree.SourceTree{Output: -1}
+		var add func(level, leaf int) int32
+		add = func(level, leaf int) int32 {
+			v := int32(len(t.Feature))
+			t.Feature = append(t.Feature, -1)
+			t.Threshold = append(t.Threshold, 0)
+			t.MissingLeft = append(t.MissingLeft, false)
+			t.Left, t.Right = append(t.Left, 0), append(t.Right, 0)
+			t.Cover = append(t.Cover, 0)
+			t.Value = append(t.Value, make([]float64, s.Outputs)...)
+			if level == len(o.Feature) {
+				t.Cover[v] = o.Cover[leaf]
+				for k := range s.Outputs {
+					t.Value[int(v)*s.Outputs+k] = s.Step * float64(o.Value[leaf*s.Outputs+k])
+				}
+				return v
+			}
+			t.Feature[v], t.Threshold[v] = o.Feature[level], o.Threshold[level]
+			t.MissingLeft[v] = o.MissingLeft != nil && o.MissingLeft[level]
+			t.Left[v] = add(level+1, leaf)
+			t.Right[v] = add(level+1, leaf|1<<level)
+			return v
+		}
+		add(0, 0)
+		p.Trees = append(p.Trees, t)
+	}
+	return p
 }

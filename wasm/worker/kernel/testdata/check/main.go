@@ -69,7 +69,8 @@ func differ(name string, e *tree.Ensemble, x []float64) {
 }
 
 // shapes reach every function of the kernel: narrow and wide, vectors of every
-// length that is written out and of one that is not, scalars, depths 1 to 9.
+// length that is written out and of one that is not, scalars, depths 1 to 9,
+// oblivious trees.
 func shapes() []treetest.Options {
 	list := []treetest.Options{
 		{Trees: 20, Depth: 9, Levels: 40, Missing: true},
@@ -84,6 +85,9 @@ func shapes() []treetest.Options {
 	}
 	for depth := 1; depth <= 8; depth++ {
 		list = append(list, treetest.Options{Kind: tree.Boosting, Link: tree.Softmax, Scalar: true, Trees: 31, Depth: depth, Levels: 99, Missing: depth%2 == 0})
+	}
+	for depth := 1; depth <= 8; depth++ {
+		list = append(list, treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Outputs: 3 * depth, Trees: 7 * depth, Depth: depth, Levels: 99, Missing: depth%2 == 0})
 	}
 	for outputs := 2; outputs <= 13; outputs++ {
 		list = append(list,
