@@ -96,6 +96,7 @@ const (
 	etherPPPoE = 0x8864
 	etherQinQ  = 0x88a8
 	etherQinQ9 = 0x9100
+	etherArist = 0xd28b
 )
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
@@ -277,6 +278,21 @@ func tags(ether uint16, b []byte, vlan *uint32) (uint16, []byte, reason) {
 				return 0, nil, short
 			}
 			if ether, b, why = ppp(b[6:]); why != decoded {
+				return 0, nil, why
+			}
+		case etherArist: // a time that a switch put in: subtype, version, 8 or 6 bytes
+			if len(b) < 4 {
+				return 0, nil, short
+			}
+			size := 12
+			switch be16(b[2:]) {
+			case 0x10, 0x110:
+				size = 14
+			case 0x20, 0x120:
+			default:
+				return 0, nil, notIP
+			}
+			if ether, b, why = typed(b, size); why != decoded {
 				return 0, nil, why
 			}
 		case etherTEB:
