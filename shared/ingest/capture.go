@@ -34,7 +34,11 @@ type flowMeter struct {
 	flows   *flow.Table
 	link    string // of the first packet
 	mixed   bool
-	err     error // that ended the packets
+	frame   capture.Frame // of the last step
+	packet  capture.Packet
+	joined  *flow.Flow // that took it, nil if none did
+	kind    int        // of link, of the last packet
+	err     error      // that ended the packets
 }
 
 // stepPackets is after how many packets next returns, with or without flows,
@@ -54,21 +58,29 @@ func (m *flowMeter) step() bool {
 	if m.err != nil {
 		return false
 	}
-	f, err := m.packets.Next()
-	if err != nil {
+	var err error
+	if m.frame, err = m.packets.Next(); err != nil {
 		m.err = captureError(err)
 		return false
 	}
-	if name := capture.LinkName(f.Link); m.link == "" {
+	if kind := int(m.frame.Link); m.link == "" || kind != m.kind {
+		m.name(kind)
+	}
+	m.joined = nil
+	if m.decoder.Decode(&m.frame, &m.packet) {
+		m.joined = m.flows.Add(&m.packet)
+	}
+	return true
+}
+
+// name keeps the name of a link and whether there are several.
+func (m *flowMeter) name(kind int) {
+	m.kind = kind
+	if name := capture.LinkName(uint16(kind)); m.link == "" {
 		m.link = name
 	} else if name != m.link {
 		m.mixed = true
 	}
-	var p capture.Packet
-	if m.decoder.Decode(&f, &p) {
-		m.flows.Add(&p)
-	}
-	return true
 }
 
 // captureError turns an error of package capture into one of this package.
@@ -227,6 +239,7 @@ func (t *captureTable) mended() map[string]int64 {
 	for name, n := range map[string]int64{
 		"packet stamped before the last one of its flow, taken as simultaneous": t.flows.Late(),
 		"later fragment, counted with the flow of its first one":                t.decoder.Joined(),
+		"flow without some of its names: too many texts at once":                t.flows.Cut(),
 		"flow ended early: too many at once":                                    t.flows.Evicted(),
 	} {
 		if n > 0 {

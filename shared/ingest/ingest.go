@@ -7,7 +7,8 @@
 //		use(f)
 //	}
 //
-// A file is recognised by its content, never by its name. Every byte is
+// A file holds flows ([frame.Flow]), alerts ([frame.Alert]) or both;
+// Options.Want chooses. It is recognised by its content, never by its name. Every byte is
 // hostile: limits bound what is held, a record that cannot be read is counted
 // with its reason and position while reading goes on, and memory does not grow
 // with the file.
@@ -19,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +64,7 @@ func (l Limits) withDefaults() Limits {
 
 // FormatError means that the file is of a known format but malformed.
 type FormatError struct {
-	Format string // "csv", "gzip", "pcap", "pcapng"
+	Format string // "csv", "gzip", "json", "zeek", "parquet", "profile", "pcap", "pcapng"
 	Line   int64  // 1-based, 0 when the format has no lines
 	Offset int64  // in bytes, of the decompressed content
 	What   string
@@ -106,6 +108,36 @@ func (e *UnknownError) Error() string {
 	return "no reader recognises this file: " + strings.Join(e.Refusals, "; ")
 }
 
+// SchemaError means that the file was recognised but holds no rows of the
+// schema that Options.Want asks for.
+type SchemaError struct {
+	Want, Have *frame.Schema
+}
+
+// Error names both.
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the file holds %ss, not %ss", e.Have.Name, e.Want.Name)
+}
+
+// Options say how to read a file. The zero value reads what the file has, flows
+// before alerts, with default limits.
+type Options struct {
+	Limits Limits
+	// Want is the schema of the rows, [frame.Flow] or [frame.Alert]; nil for
+	// flows if the file has any, else alerts.
+	Want *frame.Schema
+	// Profile, when set, says what the columns of a CSV, JSON or Parquet file
+	// mean, in place of the names that are known.
+	Profile *Profile
+	// Parquet decodes Parquet files, which this package does not; nil refuses
+	// them with [*UnsupportedError].
+	Parquet func(file io.ReaderAt, size int64) (Cells, error)
+	// Zstd returns a reader of what a zstd file holds, which this package
+	// cannot unpack; nil refuses such files with [*UnsupportedError]. Output
+	// and ratio are bounded by Limits, the window is for the function to bound.
+	Zstd func(io.Reader) (io.Reader, error)
+}
+
 // ErrEmpty means that the file has no bytes, or no rows after its header.
 var ErrEmpty = errors.New("the file is empty")
 
@@ -134,9 +166,11 @@ type Source struct {
 	file   io.ReaderAt
 	size   int64
 	lim    Limits
-	packed bool
+	packed string // "gzip", "zstd" or ""
+	zstd   func(io.Reader) (io.Reader, error)
 	meter  *meter
 	table  table
+	holds  []*frame.Schema
 }
 
 // table is a reader of one kind of file.
@@ -147,63 +181,77 @@ type table interface {
 	fields() []Mapped
 	rest() []string
 	mended() map[string]int64
+	schema() *frame.Schema
+	note() string
 }
 
 var (
-	_ table = (*flowTable)(nil)
+	_ table = (*rowTable)(nil)
 	_ table = (*captureTable)(nil)
 )
 
-// Open recognises the file of size bytes behind r and reads its header. It
-// returns [ErrEmpty], [*UnknownError], [*UnsupportedError], [*FormatError] or
-// [*LimitError], or an error of r.
+// Open is [OpenWith] with the options' zero value but for the limits.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Source, error) {
-	s := &Source{file: r, size: size, lim: lim.withDefaults()}
+	return OpenWith(r, size, Options{Limits: lim})
+}
+
+// OpenWith recognises the file of size bytes behind r and reads its header. It
+// returns [ErrEmpty], [*UnknownError], [*UnsupportedError], [*SchemaError],
+// [*ProfileError], [*FormatError] or [*LimitError], or an error of r.
+func OpenWith(r io.ReaderAt, size int64, o Options) (*Source, error) {
+	s := &Source{file: r, size: size, lim: o.Limits.withDefaults(), zstd: o.Zstd}
 	if size == 0 {
 		return nil, ErrEmpty
 	}
-	in, err := s.content(0)
+	rec, head, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
-	rec := newRecords(in, s.lim)
-	head, err := rec.peek(sniffBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if len(head) == 0 {
-		return nil, ErrEmpty
-	}
 	if capture.Recognise(head) != "" {
+		if o.Want == frame.Alert {
+			return nil, &SchemaError{o.Want, frame.Flow}
+		}
 		t, err := newCaptureTable(func() (io.Reader, error) { return s.content(0) }, s.lim)
 		if err != nil {
 			return nil, err
 		}
-		s.table = t
+		s.table, s.holds = t, []*frame.Schema{frame.Flow}
 		return s, nil
 	}
-	if name := otherFormat(head); name != "" {
-		return nil, &UnsupportedError{name}
-	}
-	if i := bytes.IndexByte(head, 0); i >= 0 {
-		return nil, &UnknownError{[]string{fmt.Sprintf("csv: not text, NUL at byte %d", i)}}
-	}
-	t, err := newFlowTable(rec, s.content, s.lim)
-	if err != nil {
+	if err := s.openRows(rec, head, o); err != nil {
 		return nil, err
 	}
-	s.table = t
 	return s, nil
+}
+
+// begin returns a splitter at the start of the content and the first bytes.
+func (s *Source) begin() (*records, []byte, error) {
+	in, err := s.content(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec := newRecords(in, s.lim)
+	head, err := rec.peek(sniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	if len(head) == 0 {
+		return nil, nil, ErrEmpty
+	}
+	return rec, head, nil
 }
 
 // sniffBytes is how much of the content decides the format.
 const sniffBytes = 4096
 
+// zstdMagic starts a zstd frame: RFC 8878, section 3.1.1.
+const zstdMagic = "\x28\xb5\x2f\xfd"
+
 // magic lists formats by their first bytes that are named when refused.
 var magic = []struct {
 	prefix, name string
 }{
-	{"\x28\xb5\x2f\xfd", "zstd file"},
+	{zstdMagic, "zstd file"},
 	{"PK\x03\x04", "ZIP archive"},
 	{"PAR1", "Parquet file"},
 	{"SQLite format 3\x00", "SQLite database"},
@@ -224,21 +272,31 @@ func otherFormat(head []byte) string {
 
 // content returns a reader of the decompressed content from offset on.
 func (s *Source) content(offset int64) (io.Reader, error) {
-	var first [2]byte
+	var first [4]byte
 	if n, err := s.file.ReadAt(first[:], 0); n < len(first) && err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	s.packed = first == [2]byte{0x1f, 0x8b}
-	if !s.packed {
+	switch {
+	case first[0] == 0x1f && first[1] == 0x8b:
+		s.packed = "gzip"
+	case string(first[:]) == zstdMagic && s.zstd != nil:
+		s.packed = "zstd"
+	default:
 		s.meter = &meter{r: io.NewSectionReader(s.file, offset, s.size-offset), n: offset}
 		return s.meter, nil
 	}
 	s.meter = &meter{r: io.NewSectionReader(s.file, 0, s.size)}
-	z, err := gzip.NewReader(s.meter)
-	if err != nil {
-		return nil, &FormatError{Format: "gzip", What: err.Error()}
+	var z io.Reader
+	var err error
+	if s.packed == "gzip" {
+		z, err = gzip.NewReader(s.meter)
+	} else {
+		z, err = s.zstd(s.meter)
 	}
-	in := &inflated{z: z, packed: s.meter, lim: s.lim}
+	if err != nil {
+		return nil, &FormatError{Format: s.packed, What: err.Error()}
+	}
+	in := &inflated{z: z, name: s.packed, packed: s.meter, lim: s.lim}
 	if _, err := io.CopyN(io.Discard, in, offset); err != nil {
 		return nil, err
 	}
@@ -257,9 +315,10 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// inflated reads gzip content and enforces the caps on it.
+// inflated reads compressed content and enforces the caps on it.
 type inflated struct {
-	z      *gzip.Reader
+	z      io.Reader
+	name   string
 	packed *meter
 	lim    Limits
 	n      int64
@@ -274,14 +333,14 @@ func (f *inflated) Read(p []byte) (int, error) {
 	f.n += int64(n)
 	switch {
 	case f.n > f.lim.InflatedBytes:
-		return 0, &LimitError{"gzip content in bytes", f.lim.InflatedBytes, f.n}
+		return 0, &LimitError{f.name + " content in bytes", f.lim.InflatedBytes, f.n}
 	case f.n > freeRatioBytes && f.n/max(f.packed.n, 1) > f.lim.Ratio:
-		return 0, &LimitError{"gzip ratio", f.lim.Ratio, f.n / max(f.packed.n, 1)}
+		return 0, &LimitError{f.name + " ratio", f.lim.Ratio, f.n / max(f.packed.n, 1)}
 	case err != nil && !errors.Is(err, io.EOF):
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return n, &cutError{&FormatError{Format: "gzip", Offset: f.n, What: err.Error()}, err}
+		return n, &cutError{&FormatError{Format: f.name, Offset: f.n, What: err.Error()}, err}
 	}
 	return n, err
 }
@@ -297,7 +356,8 @@ func (e *cutError) Error() string   { return e.format.Error() }
 func (e *cutError) Unwrap() []error { return []error{e.format, e.cause} }
 
 // Next returns the next rows or rejects, or [io.EOF]. The frame is valid until
-// the next call. It has no rows when 65,536 packets of a capture ended no flow.
+// the next call. It has no rows when 65,536 packets of a capture ended no flow,
+// or 16,384 records of a log were of another kind.
 // After another error the rows before it have been returned already and nothing
 // more can be read.
 func (s *Source) Next() (*frame.Frame, error) { return s.table.next() }
@@ -315,14 +375,23 @@ func (s *Source) At(offset int64) (*frame.Frame, error) {
 // Format returns what the file is, for people.
 func (s *Source) Format() string {
 	name := s.table.describe()
-	if s.packed {
-		name += ", gzip"
+	if s.packed != "" {
+		name += ", " + s.packed
 	}
 	return name
 }
 
 // Schema returns the schema of the frames.
-func (s *Source) Schema() *frame.Schema { return frame.Flow }
+func (s *Source) Schema() *frame.Schema { return s.table.schema() }
+
+// Schemas returns the schemas of which the file has rows, as far as the start
+// of it tells, in the order of preference: what Options.Want can be. Of an EVE
+// file the first 16 MiB are searched.
+func (s *Source) Schemas() []*frame.Schema { return slices.Clone(s.holds) }
+
+// Note says in a sentence or two what files of this kind do not tell and how
+// what they tell was read; "" when there is nothing to say.
+func (s *Source) Note() string { return s.table.note() }
 
 // Mapping returns for each schema field, in order, where it comes from.
 func (s *Source) Mapping() []Mapped { return s.table.fields() }
@@ -331,8 +400,9 @@ func (s *Source) Mapping() []Mapped { return s.table.fields() }
 func (s *Source) Unmapped() []string { return s.table.rest() }
 
 // Repairs returns how many cells were mended or read as missing so far, by
-// reason; of captures, how many packets were left out or mended: they are no
-// rows and so no rejects. The map is a copy.
+// reason; of captures, how many packets were left out or mended, and of logs,
+// how many records were of another kind: they are no rows and so no rejects.
+// The map is a copy.
 func (s *Source) Repairs() map[string]int64 { return s.table.mended() }
 
 // Consumed returns how many bytes of the file have been read.
