@@ -106,12 +106,27 @@ func Resolve(id string) (Technique, bool) {
 //go:embed enterprise.tsv
 var enterpriseTSV string
 
-// enterprise parses the compiled-in table. Only a broken build can panic
-// here: the text is a constant and a test parses it.
-var enterprise = sync.OnceValue(func() *table {
-	t, err := parseTable(enterpriseTSV)
-	if err != nil {
-		panic(err)
-	}
-	return t
-})
+// parsed is a compiled-in table that is parsed when it is first asked for. The
+// tables are reached through functions, not through variables with an
+// initialiser: a program that never asks for the matrix does not link it.
+type parsed[T any] struct {
+	once sync.Once
+	v    T
+}
+
+// get parses text at the first call. Only a broken build can panic here: the
+// text is a constant and a test parses it.
+func (p *parsed[T]) get(text string, parse func(string) (T, error)) T {
+	p.once.Do(func() {
+		v, err := parse(text)
+		if err != nil {
+			panic(err)
+		}
+		p.v = v
+	})
+	return p.v
+}
+
+var enterpriseTable parsed[*table]
+
+func enterprise() *table { return enterpriseTable.get(enterpriseTSV, parseTable) }

@@ -13,3 +13,47 @@ func (t *table) Current(id string) (string, bool) { return t.current(id) }
 
 // LabelTable returns the compiled-in map by key.
 func LabelTable() map[string]Mapping { return labels() }
+
+// ParseLookup reports what is wrong with a lookup table.
+func ParseLookup(text string) error { _, err := parseLookup(text); return err }
+
+// LookupRules returns every hint that the compiled-in table can give, and the
+// release that it states.
+func LookupRules() (version string, all []Hint) {
+	t := lookup()
+	for _, r := range t.text {
+		for _, a := range r.alternatives {
+			all = append(all, Hint{Technique: r.id, Tactic: r.tactic, Confidence: a.confidence, Basis: Inferred, Why: a.spelling})
+		}
+	}
+	for _, m := range t.names {
+		for _, hs := range m {
+			all = append(all, hs...)
+		}
+	}
+	for _, r := range t.flows {
+		all = append(all, Hint{Technique: r.ID, Tactic: r.Tactic, Confidence: r.Confidence, Basis: r.Basis, Why: r.Why})
+	}
+	return t.version, all
+}
+
+// FlowFields returns the fields that rules on flows look at.
+func FlowFields() []string {
+	var out []string
+	for _, r := range lookup().flows {
+		for _, c := range r.When {
+			out = append(out, c.Field)
+		}
+	}
+	return out
+}
+
+// CurrentID is the resolution without the matrix.
+var CurrentID = currentID
+
+// Matches reports whether a text meets a condition, and whether it parses.
+func Matches(condition, text string) (holds, ok bool) {
+	var p phrases
+	c, ok := p.condition(condition)
+	return ok && c.holds(p.find(words(text))), ok
+}

@@ -4,7 +4,6 @@ import (
 	_ "embed" // the map is a file
 	"fmt"
 	"strings"
-	"sync"
 )
 
 // Degrees of [Hint.Confidence]: how sure it is that traffic with the label is
@@ -23,7 +22,7 @@ const (
 	// or its class.
 	Published = "published"
 	// Analytic means that one of ATT&CK's own detection analytics describes
-	// what was matched. No label rests on one; detections on text may.
+	// what was matched. No label rests on one; behaviour of flows may.
 	Analytic = "analytic"
 	// Inferred means that the mapping is ours.
 	Inferred = "inferred"
@@ -53,13 +52,14 @@ type Mapping struct {
 	Unseen []string
 }
 
-// Hint is a technique that traffic with a label is evidence for.
+// Hint is a technique that a label, a text, an alert or a flow is evidence for.
 type Hint struct {
 	Technique  string // current id
 	Tactic     string // id of the tactic it serves here, one of the technique's
-	Confidence string // High, Medium or Low
+	Confidence string // High, Medium, Low or, for a port alone, Bare
 	Basis      string // Published, Analytic or Inferred
 	Origin     string // Anywhere, or where the attacker must be for it to apply
+	Why        string // what was matched, for people; empty for labels
 }
 
 // From returns the hints that apply when the attacker is at origin, in order.
@@ -119,15 +119,10 @@ func ForLabel(label string) (Mapping, bool) {
 //go:embed labels.tsv
 var labelsTSV string
 
-// labels parses the compiled-in map, by key. As with [enterprise], only a
-// broken build can panic here.
-var labels = sync.OnceValue(func() map[string]Mapping {
-	byKey, err := parseLabels(labelsTSV)
-	if err != nil {
-		panic(err)
-	}
-	return byKey
-})
+var labelTable parsed[map[string]Mapping]
+
+// labels returns the compiled-in map, by key.
+func labels() map[string]Mapping { return labelTable.get(labelsTSV, parseLabels) }
 
 // parseLabels returns the map in text, by [Key] of every spelling. Lines are
 // tab-separated; comments start with #:
