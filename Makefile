@@ -12,6 +12,7 @@ export GOAMD64 := v1
 
 ADDR   ?= 127.0.0.1:8080
 BUDGET := 2500000# bytes of page.wasm and worker.wasm together, in brotli
+EDGE_PORT ?= 8788
 FUZZ   ?= 20000x# executions for each fuzz target
 
 site   := build/site
@@ -21,7 +22,7 @@ assemble := go run ./builder/internal/serve/assemble -site $(site)
 # The test programs of these packages run in Node as well.
 parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
 
-.PHONY: help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean
+.PHONY: help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean edge edge-deploy edge-run test-edge
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +66,7 @@ run: build ## build, serve on ADDR (127.0.0.1:8080) and open the page
 	done ) &
 	exec bin/cloister serve --addr $(ADDR) --site $(site)
 
-test: setup build check test-go test-wasm test-e2e ## everything that has to pass
+test: setup build check test-go test-wasm test-e2e test-edge ## everything that has to pass
 
 check: ## formatting, vet, staticcheck for both targets, generated code current
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)
@@ -87,7 +88,7 @@ check: ## formatting, vet, staticcheck for both targets, generated code current
 # The browser's tests are test-e2e's; everything else is quick.
 browser := ./wasm ./wasm/page ./wasm/internal/chromium ./wasm/internal/dom
 test-go: ## layers, documentation and all native tests but the browser's
-	go test $$(go list ./... | grep -vxF "$$(go list $(browser))")
+	go test $$(go list ./... | grep -vxF "$$(go list $(browser) ./wasm/edge)")
 
 test-wasm: ## the tests of what the browser runs, compiled to wasm, in Node
 	@exec=$$(go env GOROOT)/lib/wasm/go_js_wasm_exec
@@ -112,6 +113,22 @@ fuzz: ## every fuzz target for FUZZ executions
 
 size: build ## what a visitor downloads; fails above the budget
 	@$(assemble) -budget $(BUDGET)
+
+edge: build ## the folder that is deployed to Cloudflare Workers, in build/edge
+	go run github.com/syumai/workers/cmd/workers-assets-gen -mode=go -o build/edge/worker
+	$(wasm) -o build/edge/worker/app.wasm ./wasm/edge
+	go run ./wasm/edge/assemble -site $(site) -out build/edge
+	cmp -s build/edge/package-lock.json build/edge/node_modules/.installed ||
+		( cd build/edge && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed )
+
+edge-deploy: edge ## deploy that folder (EDGE_ENV=staging for the other one)
+	cd build/edge && node node_modules/wrangler/bin/wrangler.js deploy $(if $(EDGE_ENV),--env $(EDGE_ENV))
+
+edge-run: edge ## serve that folder in workerd on EDGE_PORT (8788)
+	cd build/edge && WRANGLER_SEND_METRICS=false node node_modules/wrangler/bin/wrangler.js dev --local --ip 127.0.0.1 --port $(EDGE_PORT) --inspector-port 0
+
+test-edge: edge ## the edge deployment in workerd
+	go test -count=1 -timeout 10m ./wasm/edge
 
 clean: ## remove what was built
 	rm -rf bin build

@@ -29,6 +29,7 @@ type cli struct {
 	Train    trainCommand    `cmd:"" help:"Train the models of a recipe on labelled files and write a bundle."`
 	Tune     tuneCommand     `cmd:"" help:"Search the parameters of a recipe's model by cross-validation; goes on after a kill."`
 	Features featuresCommand `cmd:"" help:"Write the matrix that training would see, for inspection."`
+	Flows    flowsCommand    `cmd:"" help:"Turn captures into flows, or write the packets of chosen flows."`
 	Score    scoreCommand    `cmd:"" help:"Score files with a bundle: one line per row."`
 	Inspect  inspectCommand  `cmd:"" help:"Print what a bundle is, how it was made and how well it did."`
 	Diff     diffCommand     `cmd:"" help:"Compare two bundles: features, labels, thresholds, metrics, size."`
@@ -37,6 +38,7 @@ type cli struct {
 	Sign     signCommand     `cmd:"" help:"Sign a bundle: OpenSSF Model Signing with a key."`
 	Verify   verifyCommand   `cmd:"" help:"Say who signed a bundle; status 0 if a trusted key did."`
 	Serve    serveCommand    `cmd:"" help:"Serve the page and the bundles."`
+	Rollout  rolloutCommand  `cmd:"" help:"Upload bundles to an edge deployment and publish its next channel."`
 }
 
 // streams are what a command may read and write.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime"
 	"syscall/js"
 
 	"cloister/wasm/internal/edge"
@@ -14,11 +15,15 @@ var (
 	bytes8 = js.Global().Get("Uint8Array")
 )
 
+// collectEvery is after how many requests Go collects garbage: JavaScript
+// objects that Go has seen live until then, and Go itself sees no reason.
+const collectEvery = 128
+
 // serve gives the shim its four functions: limit, open, step and close. None
 // waits for anything.
 func serve(shim js.Value, e *edge.Edge) {
 	open := map[int]*edge.Exchange{}
-	last := 0
+	last, closed := 0, 0
 	set := func(name string, f func(args []js.Value) any) {
 		shim.Set(name, js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) }))
 	}
@@ -51,6 +56,9 @@ func serve(shim js.Value, e *edge.Edge) {
 		}
 		delete(open, id)
 		x.Stop()
+		if closed++; closed%collectEvery == 0 {
+			runtime.GC()
+		}
 		return map[string]any{"status": x.Status, "failure": x.Failure}
 	})
 }

@@ -74,18 +74,21 @@ globalThis.cloisterPlatform = (bundles, assets) => {
   return perform;
 };
 
+// drainAt is how much of a refused body is read all the same: whoever sends it
+// then gets the answer instead of a broken connection.
+const drainAt = 16 << 20;
+
 // readBody reads at most limit bytes and says whether there were more.
 async function readBody(request, limit) {
   if (!request.body) return { body: null, tooLarge: false };
-  if (limit === 0) { await request.body.cancel(); return { body: null, tooLarge: false }; }
-  if (Number(request.headers.get('Content-Length') ?? 0) > limit) { await request.body.cancel(); return { body: null, tooLarge: true }; }
   const parts = [];
   let size = 0;
   for await (const part of request.body) {
     size += part.byteLength;
-    if (size > limit) return { body: null, tooLarge: true };
-    parts.push(part);
+    if (size <= limit) parts.push(part);
+    else if (size > limit + drainAt) break;
   }
+  if (size > limit) return { body: null, tooLarge: limit > 0 };
   const body = new Uint8Array(size);
   let at = 0;
   for (const part of parts) { body.set(part, at); at += part.byteLength; }
@@ -108,7 +111,7 @@ async function answer(request, env, ctx) {
     if (--go.busy === 0 && go.memory.buffer.byteLength > recycleAt) running = null;
     console.log(JSON.stringify({
       level: end?.failure ? 'error' : 'info', method: request.method, path: url.pathname.slice(0, 200), status: end?.status,
-      ms: Date.now() - since, failure: end?.failure || undefined, ray: request.headers.get('CF-Ray') ?? undefined,
+      ms: Date.now() - since, mb: go.memory.buffer.byteLength >> 20, failure: end?.failure || undefined, ray: request.headers.get('CF-Ray') ?? undefined,
     }));
   };
   try {
