@@ -157,3 +157,11 @@ func (t *captureTable) firsts(numbers []int64) (map[int64]bool, error) {
 	}
 	return out, nil
 }
+
+// IsCapture reports whether the file is a capture: its flows were made from
+// packets, all their numbers but the entropy are whole, and they can be
+// exported.
+func (s *Source) IsCapture() bool {
+	_, ok := s.table.(*captureTable)
+	return ok
+}
