@@ -48,13 +48,21 @@ func main() {
 	}
 	scale := flag.String("scale", orDefault(os.Getenv("PEERS_SCALE"), "small"), "tiny, small or full; the default is PEERS_SCALE or small")
 	data := flag.String("data", filepath.Join("..", "shared", "data"), "`folder` of real data; what is missing there is left out")
-	only := flag.String("only", "", "measure only models whose name contains this `text`")
+	only := flag.String("only", "", "measure only models (-quality: data sets) whose name contains this `text`")
+	compareKinds := flag.Bool("quality", false, "compare families of models on real data instead of measuring speed")
 	out := flag.String("out", filepath.Join("build", "peers.json"), "`file` for the table as JSON")
 	flag.Parse()
 	size, ok := sizes[*scale]
 	if !ok || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "peers: unknown scale or argument: see -help")
 		os.Exit(2)
+	}
+	if *compareKinds {
+		if err := quality(*data, *only); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := peers(size, *data, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, err)
