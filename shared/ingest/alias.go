@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"fmt"
 	"math"
 	"strings"
 
@@ -26,63 +25,94 @@ func normalise(name string) string {
 // microseconds is the divisor from CICFlowMeter's microseconds to ms.
 const microseconds = 1000
 
-// alias is another spelling of a field, normalised, with the divisor that
-// brings it to the schema's unit.
-type alias struct {
-	name string
-	per  float64
+// openRules are the names that all tools share, per schema. A field's own name
+// counts before them. Only names whose unit is certain stand here; for others
+// there is the proposal of a mapping ([Propose]). Sources: headers of
+// CSE-CIC-IDS2018 (short), CICIDS2017 and its improved release (long), Python
+// cicflowmeter, nfdump 1.7 JSON (in_bytes counts IP bytes), FLOWS.md B.1 and
+// Sigma's levels for the alerts.
+var openRules = map[string][][]rule{
+	"flow":  {flowNames, formulas},
+	"alert": {alertNames},
 }
 
-// aliases lists other names per field. The field's own name always counts.
-// Source of the CICFlowMeter names: headers of CSE-CIC-IDS2018 (short),
-// CICIDS2017 and its improved release (long) and Python cicflowmeter.
-var aliases = map[string][]alias{
-	frame.FlowStart:         {{"timestamp", 1}, {"firstswitched", 1}},
-	frame.SrcAddr:           {{"srcip", 1}, {"sourceip", 1}, {"ipv6srcaddr", 1}},
-	frame.DstAddr:           {{"dstip", 1}, {"destinationip", 1}, {"ipv6dstaddr", 1}},
-	frame.SrcPort:           {{"srcport", 1}, {"sourceport", 1}},
-	frame.DstPort:           {{"dstport", 1}, {"destinationport", 1}},
-	frame.InPackets:         {{"totfwdpkts", 1}, {"totalfwdpacket", 1}, {"totalfwdpackets", 1}},
-	frame.OutPackets:        {{"totbwdpkts", 1}, {"totalbwdpackets", 1}, {"totalbackwardpackets", 1}},
-	frame.Duration:          {{"flowduration", microseconds}},
-	"SRC_TO_DST_IAT_MIN":    {{"fwdiatmin", microseconds}},
-	"SRC_TO_DST_IAT_MAX":    {{"fwdiatmax", microseconds}},
-	"SRC_TO_DST_IAT_AVG":    {{"fwdiatmean", microseconds}},
-	"SRC_TO_DST_IAT_STDDEV": {{"fwdiatstd", microseconds}},
-	"DST_TO_SRC_IAT_MIN":    {{"bwdiatmin", microseconds}},
-	"DST_TO_SRC_IAT_MAX":    {{"bwdiatmax", microseconds}},
-	"DST_TO_SRC_IAT_AVG":    {{"bwdiatmean", microseconds}},
-	"DST_TO_SRC_IAT_STDDEV": {{"bwdiatstd", microseconds}},
-	frame.Label:             {{"label", 1}},
+var flowNames = []rule{
+	{field: frame.FlowStart, from: []string{"timestamp|firstswitched|starttime|first"}, read: []*reader{readEpoch}},
+	{field: flowEnd, from: []string{"lastswitched|endtime|last"}, read: []*reader{readEpoch}},
+	{field: frame.SrcAddr, from: []string{"srcip|sourceip|ipv6srcaddr|srcaddr|sourceaddress|idorigh"}},
+	{field: frame.DstAddr, from: []string{"dstip|destinationip|ipv6dstaddr|destip|dstaddr|destinationaddress|idresph"}},
+	{field: frame.SrcPort, from: []string{"srcport|sourceport|idorigp"}},
+	{field: frame.DstPort, from: []string{"dstport|destinationport|destport|idrespp"}},
+	{field: frame.Protocol, from: []string{"proto"}},
+	{field: frame.InPackets, from: []string{"totfwdpkts|totalfwdpacket|totalfwdpackets|inpackets"}},
+	{field: frame.OutPackets, from: []string{"totbwdpkts|totalbwdpackets|totalbackwardpackets|outpackets"}},
+	{field: frame.Duration, from: []string{"flowduration"}, div: microseconds},
+	{field: frame.Duration, from: []string{"durationms|durationmilliseconds"}},
+	{field: frame.Duration, from: []string{"durationseconds|durationsec"}, read: []*reader{readSeconds}},
+	{field: "SRC_TO_DST_IAT_MIN", from: []string{"fwdiatmin"}, div: microseconds},
+	{field: "SRC_TO_DST_IAT_MAX", from: []string{"fwdiatmax"}, div: microseconds},
+	{field: "SRC_TO_DST_IAT_AVG", from: []string{"fwdiatmean"}, div: microseconds},
+	{field: "SRC_TO_DST_IAT_STDDEV", from: []string{"fwdiatstd"}, div: microseconds},
+	{field: "DST_TO_SRC_IAT_MIN", from: []string{"bwdiatmin"}, div: microseconds},
+	{field: "DST_TO_SRC_IAT_MAX", from: []string{"bwdiatmax"}, div: microseconds},
+	{field: "DST_TO_SRC_IAT_AVG", from: []string{"bwdiatmean"}, div: microseconds},
+	{field: "DST_TO_SRC_IAT_STDDEV", from: []string{"bwdiatstd"}, div: microseconds},
+	{field: frame.Label, from: []string{"label"}},
 }
+
+var alertNames = []rule{
+	{field: frame.AlertTime, from: []string{"timestamp|time|ts|date"}, read: []*reader{readEpoch}},
+	{field: frame.SrcAddr, from: []string{"sourceip|srcip|sourceaddress|src"}},
+	{field: frame.DstAddr, from: []string{"destinationip|destip|dstip|destinationaddress|dst"}},
+	{field: frame.SrcPort, from: []string{"srcport|sourceport"}},
+	{field: frame.DstPort, from: []string{"dstport|destport|destinationport"}},
+	{field: frame.Protocol, from: []string{"proto"}},
+	{field: frame.AlertType, from: []string{"category|classification|alerttype"}},
+	{field: frame.AlertTitle, from: []string{"signature|rule|rulename|alertname"}},
+	{field: frame.AlertDescription, from: []string{"description|payload|message|msg"}},
+	{field: frame.AlertTechniques, from: []string{"technique|techniqueid|mitretechniqueid|attack"}},
+	{field: frame.AlertSeverity, from: []string{"level|priority"}},
+}
+
+// Flow fields that rules name and package frame has no constant for.
+const (
+	flowEnd       = "FLOW_END_MILLISECONDS"
+	clientFlags   = "CLIENT_TCP_FLAGS"
+	serverFlags   = "SERVER_TCP_FLAGS"
+	inThroughput  = "SRC_TO_DST_AVG_THROUGHPUT"
+	outThroughput = "DST_TO_SRC_AVG_THROUGHPUT"
+	icmpType      = "ICMP_TYPE"
+	icmpIPv4Type  = "ICMP_IPV4_TYPE"
+	minTTL        = "MIN_TTL"
+	maxTTL        = "MAX_TTL"
+)
 
 // ipHeader is the length of an IPv4 header without options. CICFlowMeter
 // counts payload and transport header apart and leaves the IP header out.
 const ipHeader = 20
 
-// formula computes a field from several columns when no column holds it.
-type formula struct {
-	field string
-	from  [][]string // spellings per operand, normalised
-	text  func(names []string) string
-	make  func(v []float64, count *[repairs]int64) float64
+// formulas compute a field from several columns of an open dialect when no
+// column holds it.
+var formulas = []rule{
+	{field: frame.InBytes, from: []string{"totlenfwdpkts|totallengthoffwdpacket|totallengthoffwdpackets", "fwdheaderlen|fwdheaderlength", "totfwdpkts|totalfwdpacket|totalfwdpackets"}, say: ipBytesText, make: ipBytes},
+	{field: frame.OutBytes, from: []string{"totlenbwdpkts|totallengthofbwdpacket|totallengthofbwdpackets", "bwdheaderlen|bwdheaderlength", "totbwdpkts|totalbwdpackets|totalbackwardpackets"}, say: ipBytesText, make: ipBytes},
+	{field: frame.TCPFlags, from: []string{"finflagcnt|finflagcount", "synflagcnt|synflagcount", "rstflagcnt|rstflagcount", "pshflagcnt|pshflagcount", "ackflagcnt|ackflagcount", "urgflagcnt|urgflagcount", "eceflagcnt|eceflagcount", "cweflagcount|cwrflagcount|cwrflagcnt"}, say: "flags whose count is above 0, $1 first", make: tcpFlags},
+	{field: frame.SrcAddr, from: []string{"src4addr|src6addr", "?src6addr"}, say: "$1 or $2", join: either},
+	{field: frame.DstAddr, from: []string{"dst4addr|dst6addr", "?dst6addr"}, say: "$1 or $2", join: either},
+	{field: icmpType, from: []string{"icmptype", "icmpcode"}, say: "$1 x 256 + $2", make: func(v []float64, _ *[repairs]int64) float64 { return v[0]*256 + v[1] }},
 }
 
-var formulas = []formula{
-	{frame.InBytes, [][]string{{"totlenfwdpkts", "totallengthoffwdpacket", "totallengthoffwdpackets"}, {"fwdheaderlen", "fwdheaderlength"}, {"totfwdpkts", "totalfwdpacket", "totalfwdpackets"}}, ipBytesText, ipBytes},
-	{frame.OutBytes, [][]string{{"totlenbwdpkts", "totallengthofbwdpacket", "totallengthofbwdpackets"}, {"bwdheaderlen", "bwdheaderlength"}, {"totbwdpkts", "totalbwdpackets", "totalbackwardpackets"}}, ipBytesText, ipBytes},
-	{frame.TCPFlags, [][]string{{"finflagcnt", "finflagcount"}, {"synflagcnt", "synflagcount"}, {"rstflagcnt", "rstflagcount"}, {"pshflagcnt", "pshflagcount"}, {"ackflagcnt", "ackflagcount"}, {"urgflagcnt", "urgflagcount"}, {"eceflagcnt", "eceflagcount"}, {"cweflagcount", "cwrflagcount", "cwrflagcnt"}}, tcpFlagsText, tcpFlags},
-}
+const ipBytesText = "$1 + $2 + 20 x $3"
 
-func ipBytesText(names []string) string {
-	return fmt.Sprintf("%s + %s + %d x %s", names[0], names[1], ipHeader, names[2])
+// either is the first text that is not empty.
+func either(s []string) string {
+	if s[0] != "" {
+		return s[0]
+	}
+	return s[1]
 }
 
 func ipBytes(v []float64, _ *[repairs]int64) float64 { return v[0] + v[1] + ipHeader*v[2] }
-
-func tcpFlagsText(names []string) string {
-	return "flags whose count is above 0, " + names[0] + " first"
-}
 
 // tcpFlags ORs the flags that occurred; operands are in bit order.
 func tcpFlags(v []float64, _ *[repairs]int64) float64 {
@@ -114,70 +144,9 @@ func unwrap(v []float64, count *[repairs]int64) float64 {
 	return v[0]
 }
 
-// resolve finds where field comes from: its own name, an alias, a formula.
-// byName maps normalised names to columns; add registers a column as input.
-func resolve(field frame.Field, byName map[string]int, add func(int, reader) int) (output, func(header []string) string, How) {
-	read := readNumber
-	switch {
-	case field.Kind == frame.Text:
-		read = readText
-	case field.Name == frame.FlowStart || field.Name == "FLOW_END_MILLISECONDS":
-		read = readTime
-	case field.Name == frame.Protocol:
-		read = readProtocol
-	}
-	candidates := append([]alias{{normalise(field.Name), 1}}, aliases[field.Name]...)
-	for _, a := range candidates {
-		col, ok := byName[a.name]
-		if !ok || field.Name == frame.Label && a.name == "label" && len(byName) > 0 && isNetFlow(byName) {
-			continue
-		}
-		o := output{from: []int{add(col, read)}, per: a.per}
-		if field.Name == frame.Duration && a.per == 1 {
-			o.make = unwrap
-		}
-		return o, func(header []string) string { return header[col] }, Column
-	}
-	for _, f := range formulas {
-		if f.field != field.Name {
-			continue
-		}
-		var cols []int
-		for _, spellings := range f.from {
-			for _, s := range spellings {
-				if col, ok := byName[s]; ok {
-					cols = append(cols, col)
-					break
-				}
-			}
-		}
-		if len(cols) != len(f.from) {
-			continue
-		}
-		o := output{make: f.make}
-		for _, col := range cols {
-			o.from = append(o.from, add(col, readNumber))
-		}
-		return o, func(header []string) string {
-			names := make([]string, len(cols))
-			for i, col := range cols {
-				names[i] = header[col]
-			}
-			return f.text(names)
-		}, Computed
-	}
-	return output{}, nil, Missing
-}
-
-// isNetFlow reports whether the header is of an NF-* set, whose Label column
-// is 0 or 1 and not a name.
-func isNetFlow(byName map[string]int) bool {
-	_, ok := byName[normalise(frame.InBytes)]
-	return ok
-}
-
-// protocols are names that exports use for IANA numbers.
-var protocols = map[string]float64{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "sctp": 132}
+// protocols are names that exports use for IANA numbers. RTP and RTCP are what
+// argus calls UDP that looks like them.
+var protocols = map[string]float64{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "rtp": 17, "rtcp": 17, "gre": 47, "esp": 50, "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "ospf": 89, "pim": 103, "sctp": 132}
 
 func parseProtocol(b []byte) (float64, bool) {
 	if v, ok := parseNumber(b); ok {

@@ -17,7 +17,8 @@ type records struct {
 	base  int64 // offset in the content of buf[0]
 	err   error // sticky, of in
 	limit int
-	most  int // columns
+	most  int  // columns
+	plain bool // a quote is a byte like any other
 
 	fields [][]byte
 	spare  []byte // unescaped quoted fields of the current record
@@ -63,7 +64,7 @@ func (r *records) next() (rec []byte, offset int64, cut bool, err error) {
 	scanned := 0
 	for {
 		rest, offset := r.buf[r.pos:], r.base+int64(r.pos)
-		if end, found := recordEnd(rest, scanned); found && end <= r.limit {
+		if end, found := recordEnd(rest, scanned, r.plain); found && end <= r.limit {
 			return r.take(end, end+1), offset, false, nil
 		}
 		if len(rest) > r.limit {
@@ -86,7 +87,7 @@ func (r *records) next() (rec []byte, offset int64, cut bool, err error) {
 			n := len(rest)
 			return r.take(n, n), offset, true, nil
 		}
-		if bytes.IndexByte(rest, '"') < 0 {
+		if r.plain || bytes.IndexByte(rest, '"') < 0 {
 			scanned = len(rest) // no line end so far: do not look again
 		}
 		r.fill()
@@ -120,13 +121,13 @@ func (r *records) skip() {
 
 // recordEnd finds the line end that is not inside quotes. The first from
 // bytes are known to hold neither line end nor quote.
-func recordEnd(b []byte, from int) (int, bool) {
+func recordEnd(b []byte, from int, plain bool) (int, bool) {
 	end := bytes.IndexByte(b[from:], '\n')
 	if end < 0 {
 		return 0, false
 	}
 	end += from
-	if bytes.IndexByte(b[:end], '"') < 0 {
+	if plain || bytes.IndexByte(b[:end], '"') < 0 {
 		return end, true
 	}
 	open := false
@@ -147,7 +148,7 @@ var errColumns = errors.New("too many columns")
 // split returns the fields of rec. They are valid until the next call.
 func (r *records) split(rec []byte, delim byte) ([][]byte, error) {
 	r.fields, r.spare = r.fields[:0], r.spare[:0]
-	if bytes.IndexByte(rec, '"') < 0 {
+	if r.plain || bytes.IndexByte(rec, '"') < 0 {
 		for {
 			if len(r.fields) == r.most {
 				return nil, errColumns
@@ -207,4 +208,13 @@ func (r *records) unquote(b []byte, delim byte) (field, rest []byte) {
 		return r.spare[start:], nil
 	}
 	return r.spare[start:], nil // not closed
+}
+
+// drain reads to the end of the content, in bounded memory.
+func (r *records) drain() {
+	for r.err == nil {
+		r.pos = len(r.buf)
+		r.fill()
+	}
+	r.pos = len(r.buf)
 }
