@@ -26,6 +26,7 @@ const (
 type cli struct {
 	Progress bool `help:"Show progress even if standard error is no terminal."`
 
+	Prep     prepCommand     `cmd:"" help:"Profile labelled files and split their rows, with manifests that rebuild the splits."`
 	Train    trainCommand    `cmd:"" help:"Train the models of a recipe on labelled files and write a bundle."`
 	Tune     tuneCommand     `cmd:"" help:"Search the parameters of a recipe's model by cross-validation; goes on after a kill."`
 	Features featuresCommand `cmd:"" help:"Write the matrix that training would see, for inspection."`

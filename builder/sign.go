@@ -4,11 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 
+	"cloister/builder/internal/publish"
 	"cloister/shared/bundle"
 	"cloister/shared/sign"
 )
@@ -42,7 +41,7 @@ func (c *signCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	signed, err := withSignature(a, signature)
+	signed, err := publish.WithSignature(a, signature)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Bundle, err)
 	}
@@ -88,33 +87,6 @@ func (c *signCommand) signature(a *bundle.Archive) ([]byte, []sign.Key, error) {
 	}
 	signature, err := sign.Sign(private, b.Manifest().Name, a.Digests())
 	return signature, []sign.Key{public}, err
-}
-
-// withSignature returns the one encoding of the entries of a and model.sig.
-func withSignature(a *bundle.Archive, signature []byte) ([]byte, error) {
-	b, err := a.Decode()
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{}
-	for _, name := range b.Names() {
-		if name != bundle.ManifestName {
-			files[name], _ = b.File(name) // it is one of its names
-		}
-	}
-	files[bundle.SignatureName] = signature
-	signed, err := bundle.Encode(b.Manifest(), files, bundle.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	again, err := bundle.Open(signed, bundle.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(again.Digests(), a.Digests()) {
-		return nil, errors.New("signing would change the bundle") // unreachable: SPEC.md, section 3
-	}
-	return signed, nil
 }
 
 // maxKeyFile bounds a file of keys in bytes.

@@ -73,6 +73,8 @@ var layers = map[string]string{
 	"builder/internal/peers":          "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree wasm/worker/kernel",
 	"builder/internal/publish":        "builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/frame shared/job shared/score shared/sign",
 	"builder/internal/publish/gate":   "shared/score",
+	"builder/internal/registry":       "builder/internal/publish shared/bundle shared/channel shared/sign",
+	"builder/internal/registry/build": "builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/train",
 	"builder/internal/serve":          "shared/header",
 	"builder/internal/serve/assemble": "builder/internal/serve",
 }

@@ -1,0 +1,56 @@
+package publish
+
+import (
+	"crypto/ecdsa"
+	"errors"
+	"slices"
+
+	"cloister/shared/bundle"
+	"cloister/shared/sign"
+)
+
+// Sign returns the bundle in file with a signature by key; one that it has is
+// replaced, everything else stays as it is.
+func Sign(key *ecdsa.PrivateKey, file []byte) ([]byte, error) {
+	a, err := bundle.Open(file, bundle.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.Decode()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := sign.Sign(key, b.Manifest().Name, a.Digests())
+	if err != nil {
+		return nil, err
+	}
+	return WithSignature(a, signature)
+}
+
+// WithSignature returns the one encoding of the entries of a and of signature
+// as model.sig, which is not checked.
+func WithSignature(a *bundle.Archive, signature []byte) ([]byte, error) {
+	b, err := a.Decode()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, name := range b.Names() {
+		if name != bundle.ManifestName {
+			files[name], _ = b.File(name) // it is one of its names
+		}
+	}
+	files[bundle.SignatureName] = signature
+	signed, err := bundle.Encode(b.Manifest(), files, bundle.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	again, err := bundle.Open(signed, bundle.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(again.Digests(), a.Digests()) {
+		return nil, errors.New("signing would change the bundle") // unreachable: SPEC.md, section 3
+	}
+	return signed, nil
+}
