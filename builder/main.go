@@ -39,6 +39,9 @@ type cli struct {
 	Sign     signCommand     `cmd:"" help:"Sign a bundle: OpenSSF Model Signing with a key."`
 	Verify   verifyCommand   `cmd:"" help:"Say who signed a bundle; status 0 if a trusted key did."`
 	Serve    serveCommand    `cmd:"" help:"Serve the page and the bundles."`
+
+	Telemetry telemetryCommand `cmd:"" help:"Host telemetry: ingest, normalise, window, engineer, prepare, export, or run for all."`
+
 	Rollout  rolloutCommand  `cmd:"" help:"Upload bundles to an edge deployment and publish its next channel."`
 }
 

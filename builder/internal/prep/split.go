@@ -1,5 +1,6 @@
-// Package prep prepares labelled rows for training: it hides how rows are
-// split and which of them repeat each other.
+// Package prep prepares labelled rows for training: it hides how rows are read
+// from files that differ, what is wrong with them, how they are split and which of
+// them repeat each other.
 package prep
 
 import (
@@ -22,7 +23,7 @@ const (
 )
 
 // String returns the word for reports.
-func (p Part) String() string { return [...]string{"train", "validation", "holdout"}[p] }
+func (p Part) String() string { return [...]string{"train", "validation", "holdout", "out"}[p] }
 
 // Shares are the shares of the three parts; they sum to 1.
 type Shares [3]float64
