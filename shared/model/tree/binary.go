@@ -20,7 +20,8 @@ import (
 // The rest is one range-coded stream: layout, modes, trees (see format).
 const (
 	magic = "TREE"
-	// version is the first one; version 2 is of what that cannot say.
+	// version is the first one; version 2 is of what that cannot say: oblivious
+	// trees, and leaves that follow from counts and class weights.
 	version       = 1
 	versionSecond = 2
 )
@@ -36,7 +37,8 @@ const (
 func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	var w wire.Writer
 	w.Bytes([]byte(magic))
-	if e.even != nil {
+	second := e.even != nil || e.weights != nil
+	if second {
 		w.U8(versionSecond)
 	} else {
 		w.U8(version)
@@ -63,6 +65,7 @@ func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	shape := make([]byte, (e.Nodes()+7)/8)
 	c := newWriter()
 	f := newFormat(c, e)
+	f.second = second
 	f.layout(e.Nodes())
 	f.modes()
 	f.start()
@@ -164,7 +167,7 @@ func decode(b []byte) (*Ensemble, error) {
 	if err := checkEnsemble(&src); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if (e.kind == Oblivious) != (v == versionSecond) {
+	if e.kind == Oblivious && v != versionSecond || e.kind != Oblivious && e.kind != Forest && v != version {
 		return nil, malformed("version %d of kind %v", v, e.kind)
 	}
 	if e.kind == Boosting || e.kind == Oblivious {
@@ -187,7 +190,7 @@ func decode(b []byte) (*Ensemble, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeTrees(newReader(r.Bytes(r.Left())), e, output, shapes)
+	return decodeTrees(newReader(r.Bytes(r.Left())), e, v == versionSecond, output, shapes)
 }
 
 func clampInt(v uint64) int { return int(min(v, math.MaxInt32)) }
@@ -279,8 +282,9 @@ func readShapes(r *wire.Reader, trees int) (*shapes, error) {
 }
 
 // decodeTrees reads the range-coded part.
-func decodeTrees(c *coder, e *Ensemble, output []int32, s *shapes) (*Ensemble, error) {
+func decodeTrees(c *coder, e *Ensemble, second bool, output []int32, s *shapes) (*Ensemble, error) {
 	f := newFormat(c, e)
+	f.second = second
 	f.layout(s.nodes)
 	f.modes()
 	if err := f.failure(); err != nil {
@@ -311,6 +315,9 @@ func decodeTrees(c *coder, e *Ensemble, output []int32, s *shapes) (*Ensemble, e
 	}
 	if err := f.unused(); err != nil {
 		return nil, err
+	}
+	if e.weights != nil && e.plainCoverMode() == coverWhole {
+		return nil, malformed("class weights that whole covers do not need")
 	}
 	if f.cover != e.coverMode() || f.leaf != e.leafMode() {
 		return nil, malformed("modes %d and %d are not the shortest", f.cover, f.leaf)

@@ -74,6 +74,14 @@ func checkEnsemble(s *Source) error {
 	case len(s.Trees) > MaxTrees:
 		return &LimitError{"trees", MaxTrees, len(s.Trees)}
 	}
+	if s.ClassWeights != nil && (s.Kind != Forest || len(s.ClassWeights) != s.Outputs || s.Outputs < 2) {
+		return ensembleError("%d class weights for %d outputs of a %v", len(s.ClassWeights), s.Outputs, s.Kind)
+	}
+	for k, w := range s.ClassWeights {
+		if !(w > 0 && w <= maxValue) {
+			return ensembleError("weight of class %d is %g, want more than 0 and at most %g", k, w, maxValue)
+		}
+	}
 	for k, v := range s.Base {
 		if !(math.Abs(v) <= maxValue) {
 			return ensembleError("base of output %d is %g, want at most %g either side of 0", k, v, maxValue)

@@ -24,6 +24,8 @@ type format struct {
 	b     *builder // reading
 	cover int
 	leaf  int
+	// second is version 2.
+	second bool
 
 	testWidth    int
 	test         [16][]chance // by depth
@@ -40,6 +42,7 @@ type format struct {
 	present      []chance
 	counts       [16]numbers // by bits of the cover to be shared
 	buffer       []float64   // values of a leaf
+	rows         []float64   // by class, of a leaf
 	leafValue    *floats
 	vectors      seen
 	scalars      seen
@@ -101,12 +104,12 @@ func (f *format) start() {
 		f.high = append(f.high, n)
 	}
 	k := f.e.outputs
-	if f.leaf == leafCounts {
+	if f.leaf == leafCounts || f.leaf == leafWeighted {
 		f.leafWidth = bits.Len(uint(2*k - 1))
 		f.class = newContexts(2*k+2, f.leafWidth)
 		f.classSpecial = newContexts((2*k+2)*(len(l.tests)+1), f.leafWidth)
 		f.present = make([]chance, 3*k)
-		f.buffer = make([]float64, k)
+		f.buffer, f.rows = make([]float64, k), make([]float64, k)
 	} else if f.e.kind != Isolation {
 		f.leafWidth = 6
 		f.class = newContexts(64+2, f.leafWidth)
@@ -181,6 +184,9 @@ func (f *format) splitRank(i, r int) int {
 // leafNode codes a leaf.
 func (f *format) leafNode(d *draft, v int32, depth, above int, left sibling) sibling {
 	var s sibling
+	if f.leaf == leafWeighted && !f.reading {
+		f.toCounts(d, v)
+	}
 	switch f.cover {
 	case coverWhole:
 		context := min(depth, 5)
@@ -206,25 +212,65 @@ func (f *format) leafNode(d *draft, v int32, depth, above int, left sibling) sib
 		return s
 	}
 	general, special := f.class.at(left.leaf), f.classSpecial.at(left.leaf*(len(f.e.lay.tests)+1)+above)
-	if f.leaf == leafCounts {
-		s.leaf = 2 + f.countLeaf(d, v, general, special)
-	} else {
+	switch f.leaf {
+	case leafCounts:
+		if !f.reading {
+			copy(f.buffer, f.e.table[d.leaf[v]:])
+		}
+		s.leaf = 2 + f.countLeaf(d.cover[v], general, special)
+		if f.reading && f.err == nil {
+			f.keep(d, v, f.buffer)
+		}
+	case leafWeighted:
+		s.leaf = 2 + f.countLeaf(d.cover[v], general, special)
+		if f.reading && f.err == nil {
+			f.fromCounts(d, v)
+		}
+	default:
 		s.leaf = 2 + f.tableLeaf(d, v, general, special)
 	}
 	return s
 }
 
-// countLeaf codes a distribution as whole counts that add up to the cover.
-// The symbol is the class of a pure leaf, or Outputs plus the most frequent
-// class (the first of equals), whose count is what the others leave.
-func (f *format) countLeaf(d *draft, v int32, general, special []chance) int {
+// toCounts makes buffer the shares of a leaf's rows by class, without weights,
+// and the leaf's cover the number of rows.
+func (f *format) toCounts(d *draft, v int32) {
+	k := f.e.outputs
+	countsOf(f.rows, f.e.table[d.leaf[v]:][:k], d.cover[v], f.e.weights)
+	n := 0.0
+	for _, r := range f.rows {
+		n += r
+	}
+	for j, r := range f.rows {
+		f.buffer[j] = r / n
+	}
+	d.cover[v] = n
+}
+
+// fromCounts is the inverse of toCounts, for a leaf that was read.
+func (f *format) fromCounts(d *draft, v int32) {
+	for j, p := range f.buffer {
+		f.rows[j] = math.Round(p * d.cover[v])
+	}
+	cover := valuesOf(f.buffer, f.rows, f.e.weights)
+	if !countsOf(f.rows, f.buffer, cover, f.e.weights) {
+		f.fail("class weights do not give these leaves")
+		return
+	}
+	d.cover[v] = cover
+	f.keep(d, v, f.buffer)
+}
+
+// countLeaf codes the distribution in buffer as whole counts that add up to
+// the cover. The symbol is the class of a pure leaf, or Outputs plus the most
+// frequent class (the first of equals), whose count is what the others leave.
+func (f *format) countLeaf(cover float64, general, special []chance) int {
 	k := f.e.outputs
 	values := f.buffer[:k]
 	symbol := 0
 	if f.reading {
 		clear(values)
 	} else {
-		copy(values, f.e.table[d.leaf[v]:])
 		for j, p := range values {
 			if p > values[symbol] {
 				symbol = j
@@ -240,12 +286,9 @@ func (f *format) countLeaf(d *draft, v int32, general, special []chance) int {
 		f.fail("leaf symbol %d", symbol)
 		return 0
 	case symbol >= k:
-		f.mixedLeaf(values, symbol-k, d.cover[v])
+		f.mixedLeaf(values, symbol-k, cover)
 	default:
 		values[symbol] = 1
-	}
-	if f.reading && f.err == nil {
-		f.keep(d, v, values)
 	}
 	return symbol
 }

@@ -14,6 +14,7 @@ const (
 	leafCounts = iota // cover times value is a whole number
 	leafSingle
 	leafDouble
+	leafWeighted // version 2: counts times class weights, which give the cover, too
 )
 
 // wholeLimit bounds covers written as whole numbers; their sums are exact.
@@ -26,12 +27,80 @@ func (f *format) modes() {
 	}
 	f.cover = int(f.raw(2, uint64(f.cover)))
 	f.leaf = int(f.raw(2, uint64(f.leaf)))
-	if f.cover > coverDouble || f.leaf > leafDouble || f.leaf == leafCounts && f.e.kind == Isolation {
+	if (f.leaf == leafWeighted) != (f.second && f.cover == coverWhole) {
+		f.fail("modes %d and %d of this version", f.cover, f.leaf)
+	}
+	if f.leaf == leafWeighted {
+		f.weights()
+		return
+	}
+	if f.cover > coverDouble || f.leaf == leafCounts && f.e.kind == Isolation {
 		f.fail("modes %d and %d", f.cover, f.leaf)
 	}
 	if f.leaf == leafCounts && (f.cover != coverWhole || f.e.kind != Forest || f.e.outputs < 2) {
 		f.fail("counts need a forest with whole covers")
 	}
+}
+
+// weights codes the class weights.
+func (f *format) weights() {
+	e := f.e
+	if f.reading {
+		e.weights = make([]float64, e.outputs)
+	}
+	for k := range e.weights {
+		w := math.Float64frombits(f.raw(64, math.Float64bits(e.weights[k])))
+		if !(w > 0 && w <= maxValue) || f.broken {
+			f.fail("class weight %g", w)
+			return
+		}
+		e.weights[k] = w
+	}
+	if e.kind != Forest || e.outputs < 2 {
+		f.fail("class weights of a %v", e.kind)
+	}
+}
+
+// countsOf fills counts with the rows of each class in a leaf of these values,
+// if they and the weights give them exactly.
+func countsOf(counts, values []float64, cover float64, weights []float64) bool {
+	sum, rows := 0.0, 0.0
+	for k, v := range values {
+		n := math.Round(v * cover / weights[k])
+		counts[k] = n
+		sum += float64(n * weights[k])
+		rows += n
+	}
+	if sum != cover || !(rows >= 1 && rows < wholeLimit) {
+		return false
+	}
+	for k, v := range values {
+		if float64(counts[k]*weights[k])/cover != v {
+			return false
+		}
+	}
+	return true
+}
+
+// valuesOf is the inverse of countsOf, and returns the cover.
+func valuesOf(values, counts, weights []float64) (cover float64) {
+	for k, n := range counts {
+		cover += float64(n * weights[k])
+	}
+	for k, n := range counts {
+		values[k] = float64(n*weights[k]) / cover
+	}
+	return cover
+}
+
+// isWeighted says whether all leaves are counts times weights.
+func (e *Ensemble) isWeighted(weights []float64) bool {
+	exact, counts := true, make([]float64, e.outputs)
+	e.leaves(func(_, i int) bool {
+		exact = countsOf(counts, e.table[e.leaf[i]:][:e.outputs], e.cover[i], weights)
+		return exact
+	})
+	return exact
 }
 
 // leaves calls use for every leaf until it returns false.
@@ -46,6 +115,14 @@ func (e *Ensemble) leaves(use func(tree, node int) bool) {
 }
 
 func (e *Ensemble) coverMode() int {
+	if e.weights != nil {
+		return coverWhole // counts
+	}
+	return e.plainCoverMode()
+}
+
+// plainCoverMode is coverMode without class weights.
+func (e *Ensemble) plainCoverMode() int {
 	mode := coverWhole
 	e.leaves(func(_, i int) bool {
 		c := e.cover[i]
@@ -71,6 +148,9 @@ func (e *Ensemble) coverMode() int {
 func (e *Ensemble) leafMode() int {
 	if e.kind == Isolation {
 		return leafSingle // not used
+	}
+	if e.weights != nil {
+		return leafWeighted
 	}
 	if e.kind == Forest && e.outputs > 1 && e.coverMode() == coverWhole {
 		exact := true

@@ -77,6 +77,12 @@ type Source struct {
 	// their leaf values are multiples of, more than 0. Other kinds: nil and 0.
 	Levels []ObliviousTree
 	Step   float64
+	// ClassWeights may be given for a Forest with Outputs > 1: one finite factor
+	// > 0 a class, such that a leaf with n_k rows of class k has the cover
+	// c = sum_k n_k·ClassWeights[k] and the values n_k·ClassWeights[k]/c, as
+	// float64 in the order of classes. If all leaves are exactly so, the encoding
+	// is small; if not, it is what it would be without.
+	ClassWeights []float64
 }
 
 // ObliviousTree asks one question on each of its d levels, 0 to [MaxLevels].

@@ -22,6 +22,7 @@ package tree
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"cloister/shared/model"
@@ -50,6 +51,9 @@ type Ensemble struct {
 	cover  []float64
 	table  []float64
 	depth  int
+	// weights are those of classes if every leaf follows from whole counts and
+	// them, else nil.
+	weights []float64
 
 	shallowOnce sync.Once
 	shallows    *shallows
@@ -99,6 +103,9 @@ func New(src Source) (*Ensemble, error) {
 		if err := b.addSource(&src.Trees[i]); err != nil {
 			return nil, atTree(err, i)
 		}
+	}
+	if src.ClassWeights != nil && e.coverMode() != coverWhole && e.isWeighted(src.ClassWeights) {
+		e.weights = slices.Clone(src.ClassWeights)
 	}
 	return e, nil
 }

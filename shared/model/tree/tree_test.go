@@ -32,6 +32,7 @@ var shapes = []struct {
 	{"binary boosting", treetest.Options{Kind: tree.Boosting, Link: tree.Logistic, Outputs: 1, Missing: true, Real: true}},
 	{"regression boosting", treetest.Options{Kind: tree.Boosting, Outputs: 1}},
 	{"isolation", treetest.Options{Kind: tree.Isolation, Trees: 30, Depth: 8}},
+	{"forest of class weights", treetest.Options{Weighted: true, Outputs: 5, Trees: 12}},
 	{"oblivious", treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Trees: 30, Levels: 40}},
 	{"oblivious of many outputs", treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Outputs: 17, Trees: 2, Depth: 8, Missing: true, Leaf: 0.01}},
 	{"oblivious and binary", treetest.Options{Kind: tree.Oblivious, Link: tree.Logistic, Outputs: 1, Features: 2, Trees: 150, Depth: 4, Leaf: 0.4}},

@@ -107,6 +107,20 @@ func (s *classSides[B]) pure(nd *work) bool {
 }
 
 func (s *classSides[B]) leaf(dst []float64, nd *work) []float64 {
+	if factor := s.g.rows.factor; factor != nil {
+		// Counts times factors, as tree.Source.ClassWeights has it: sums row by
+		// row end in other bits, and a leaf's values would be long in a file.
+		clear(nd.sums)
+		for _, e := range s.g.idx[nd.lo:nd.hi] {
+			nd.sums[e&0xff] += float64(e >> 8 & 0xffffff)
+		}
+		nd.weight = 0
+		for k, n := range nd.sums {
+			nd.sums[k] = float64(n * factor[k])
+			nd.weight += nd.sums[k]
+		}
+		s.g.out.Cover[nd.slot] = nd.weight
+	}
 	for _, v := range nd.sums {
 		dst = append(dst, v/nd.weight)
 	}

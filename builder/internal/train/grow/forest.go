@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
+	"slices"
 
 	"cloister/shared/model/tree"
 )
@@ -217,6 +218,7 @@ type rowSet struct {
 	full   []float64 // row weight times class weight; nil when all are 1
 	draw   *urn      // how to draw rows by weight; nil for all alike
 	class  []uint16
+	factor []float64 // of a class, when it alone makes a row's weight; else nil
 	target []float64 // centred on its mean
 	mean   float64
 	scale  float64 // largest |target|, for fixed-point sums
@@ -256,6 +258,14 @@ func newRowSet(data *Data, n, k int, o *ForestOptions) (*rowSet, error) {
 		return nil, ErrNoRows
 	}
 	s.full = s.weight
+	if factor != nil && k > 1 && data.Weights == nil && o.Sampling != Bootstrap {
+		s.factor = slices.Clone(factor)
+		for c, w := range s.factor {
+			if !(w > 0x1p-100) {
+				s.factor[c] = 1 // no row of it takes part
+			}
+		}
+	}
 	if o.Sampling == Bootstrap && s.weight != nil {
 		weights := make([]float64, len(s.live))
 		for at, i := range s.live {
@@ -351,6 +361,7 @@ func growForest[B index](ctx context.Context, data *Data, rows *rowSet, columns 
 		return fail(err)
 	}
 	src := tree.Source{Kind: tree.Forest, Features: t.d, Outputs: max(rows.k, 1), Trees: make([]tree.SourceTree, o.Trees)}
+	src.ClassWeights = rows.factor
 	w := min(o.Workers, o.Trees)
 	growers := make([]*forester[B], w)
 	importance := make([][]float64, o.Trees)

@@ -37,6 +37,37 @@ func forestVariants() map[string]grow.ForestOptions {
 	}
 }
 
+// Class weights on whole samples leave leaves that follow from counts, which
+// a file holds in little room.
+func TestForest_classWeightsShortenTheFile(t *testing.T) {
+	d := toy(12, 1500, 4)
+	for name, o := range map[string]grow.ForestOptions{
+		"balanced":    {Balanced: true, ExtraTrees: true, Sampling: grow.Whole},
+		"given":       {ClassWeights: []float64{1, 0.3, 2.7, 11}, Sampling: grow.Whole},
+		"least of 20": {Balanced: true, MinSamplesLeaf: 20, Sampling: grow.Whole},
+		"no class 2":  {ClassWeights: []float64{1, 0.3, 0, 11}, Sampling: grow.Whole},
+	} {
+		o.Trees, o.Seed = 20, 3
+		s, _ := forest(t, d, o)
+		size := func(s tree.Source) int {
+			e, err := tree.New(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := e.AppendBinary(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(b)
+		}
+		with := size(s)
+		s.ClassWeights = nil
+		if without := size(s); 2*with > without {
+			t.Errorf("%s: %d bytes, without class weights %d", name, with, without)
+		}
+	}
+}
+
 func TestForest_sameForAnyNumberOfWorkers(t *testing.T) {
 	for _, task := range []string{"classes", "weighted classes", "regression"} {
 		d := toy(1, 1500, 3)
@@ -294,6 +325,17 @@ func TestForest_classWeightsAreRowWeights(t *testing.T) {
 	}
 }
 
+// singles rounds covers and leaf values to float32.
+func singles(s *tree.Source) {
+	for k := range s.Trees {
+		for _, list := range [][]float64{s.Trees[k].Cover, s.Trees[k].Value} {
+			for i, v := range list {
+				list[i] = float64(float32(v))
+			}
+		}
+	}
+}
+
 func classWeights(t *testing.T, d grow.Data, counts []float64, sampling grow.Sampling) {
 	o := grow.ForestOptions{Trees: 5, Seed: 9, Sampling: sampling}
 	byRow := d
@@ -311,6 +353,9 @@ func classWeights(t *testing.T, d grow.Data, counts []float64, sampling grow.Sam
 	o.ClassWeights, o.Balanced = nil, true
 	balanced, _ := forest(t, d, o)
 	plain, _ := forest(t, d, grow.ForestOptions{Trees: 5, Seed: 9, Sampling: sampling})
+	for _, s := range []*tree.Source{&want, &given, &balanced} {
+		singles(s) // sums by row and by class round otherwise
+	}
 	if diff := sameSource(&want, &given); diff != "" {
 		t.Errorf("class weights: %s differs", diff)
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	Categories int     // bits of category sets on feature 0; 0: none
 	Scalar     bool    // Boosting: tree i adds to output i mod Outputs
 	Real       bool    // covers that are not whole numbers
+	Weighted   bool    // Forest: with ClassWeights, which leaves follow from
 }
 
 func (o Options) withDefaults() Options {
@@ -70,6 +71,11 @@ func Random(r *rand.Rand, o Options) tree.Source {
 			s.Levels = append(s.Levels, oblivious(r, o))
 		}
 		return s
+	}
+	if o.Weighted {
+		for range o.Outputs {
+			s.ClassWeights = append(s.ClassWeights, 0.1+3*r.Float64())
+		}
 	}
 	for i := range o.Trees {
 		g := grower{r: r, o: o, s: &s}
@@ -179,6 +185,18 @@ func (g *grower) leaf(v int, values []float64) {
 		}
 		if cover == 0 {
 			values[0], cover = 1, 1
+		}
+		if w := g.s.ClassWeights; w != nil {
+			sum := 0.0
+			for k := range values {
+				values[k] = float64(values[k] * w[k])
+				sum += values[k]
+			}
+			for k := range values {
+				values[k] /= sum
+			}
+			g.t.Cover[v] = sum
+			return
 		}
 		for k := range values {
 			values[k] /= float64(cover)
