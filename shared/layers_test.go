@@ -39,7 +39,7 @@ var layers = map[string]string{
 	"shared/ingest/internal/capture":  "",
 	"shared/ingest/internal/flow":     "shared/frame shared/ingest/internal/capture",
 	"shared/ingest/internal/jsontext": "",
-	"shared/report":                   "shared/job",
+	"shared/report":                   "shared/attack shared/chart shared/job",
 	"shared/explain":                  "shared/model shared/model/tree",
 	"shared/telemetry":                "",
 	"shared/bundle":                   "shared/wire",
@@ -76,6 +76,8 @@ var layers = map[string]string{
 	"builder/internal/registry":         "builder/internal/publish shared/bundle shared/channel shared/sign",
 	"builder/internal/registry/trainer": "builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/train",
 	"builder/internal/serve":            "shared/header",
+	"builder/internal/serve/api":        "builder/internal/publish builder/internal/registry shared/sign",
+	"builder/internal/client":           "builder/internal/publish builder/internal/registry",
 	"builder/internal/serve/assemble":   "builder/internal/serve",
 }
 
