@@ -97,6 +97,7 @@ const (
 	etherQinQ  = 0x88a8
 	etherQinQ9 = 0x9100
 	etherArist = 0xd28b
+	etherVNTag = 0x8926
 )
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
@@ -293,6 +294,10 @@ func tags(ether uint16, b []byte, vlan *uint32) (uint16, []byte, reason) {
 				return 0, nil, notIP
 			}
 			if ether, b, why = typed(b, size); why != decoded {
+				return 0, nil, why
+			}
+		case etherVNTag: // IEEE 802.1BR's forerunner, between switches
+			if ether, b, why = typed(b, 6); why != decoded {
 				return 0, nil, why
 			}
 		case etherTEB:

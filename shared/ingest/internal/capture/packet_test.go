@@ -103,6 +103,7 @@ func TestDecoder_links(t *testing.T) {
 		{"Arista, 64 bits", 1, ether(0xd28b, cat(be(1, 0x10, 1, 2, 3, 4, 0x800), four)), four4},
 		{"Arista, 48 bits", 1, ether(0xd28b, cat(be(1, 0x20, 1, 2, 3, 0x800), four)), four4},
 		{"Arista, other", 1, ether(0xd28b, be(1, 0x30, 1, 2, 3)), "not IP (ARP, LLDP and the like)"},
+		{"VN-Tag", 1, ether(0x8926, cat(be(1, 2, 0x8100, 5, 0x800), four)), four4 + " vlan 5"},
 		{"nine tags", 1, ether(0x8100, cat(slices.Repeat(be(1, 0x8100), 8), be(1, 0x800), four)), "more than 8 nested headers"},
 		{"MPLS", 1, ether(0x8847, cat([]byte{0, 0, 0, 9, 0, 0, 1, 9}, four)), four4},
 		{"MPLS to Ethernet", 1, ether(0x8847, []byte{0, 0, 1, 9, 0, 0, 0, 0}), "not IP (ARP, LLDP and the like)"},
@@ -115,6 +116,7 @@ func TestDecoder_links(t *testing.T) {
 		{"PPP", 9, cat([]byte{0xff, 3, 0, 0x21}, four), four4},
 		{"PPP, compressed", 9, cat([]byte{0x21}, four), four4},
 		{"PPP with MPLS", 50, cat([]byte{0x02, 0x81, 0, 0, 1, 9}, six), six6},
+		{"PPP that is Cisco HDLC", 50, cat([]byte{0x0f, 0}, be(0x800), four), four4},
 		{"PPP control", 9, []byte{0xc0, 0x21, 1, 1}, "not IP (ARP, LLDP and the like)"},
 		{"Cisco HDLC", 104, cat([]byte{0x0f, 0}, be(0x800), four), four4},
 		{"cooked", 113, cat(make([]byte, 14), be(0x800), four), four4},
@@ -278,6 +280,15 @@ func TestDecoder_tunnels(t *testing.T) {
 		{"GRE of ERSPAN III", ip4(47, cat(be(0x1000, 0x22eb, 0, 1, 0x2001, 0x0007, 0, 0, 0, 0), frame)), want},
 		{"GRE of ERSPAN III, longer", ip4(47, cat(be(0x1000, 0x22eb, 0, 1, 0x2001, 0x0007, 0, 0, 0, 1), make([]byte, 8), frame)), want},
 		{"GRE of WCCP", ip4(47, cat(be(0, 0x883e, 1, 2), ip4(17, udp(5, 6, "hi")))), `17 10.1:5>10.2:6 30/2 "hi"`},
+		{"GRE in UDP", ip4(17, udp(9, 4754, string(cat(be(0, 0x86dd), inner)))), want},
+		{"GRE with 802.11", ip4(47, cat(be(0, 0x8200), wifi(0x08, 0, 24, inner))), want},
+		{"GRE with a beacon", ip4(47, cat(be(0, 0x9000), wifi(0x80, 0, 24, inner))), "47 10.1:0>10.2:0 106/86"},
+		{"Teredo between peers", func() []byte {
+			b := ip6(17, udp(5, 6, "hi"))
+			copy(b[8:], []byte{0x20, 1, 0, 0})
+			return ip4(17, udp(9, 10, string(b)))
+		}(), `17 ::9:5>::8:6 50/2 "hi"`},
+		{"no Teredo without its addresses", ip4(17, udp(9, 10, string(inner))), "17 10.1:9>10.2:10 78/50"},
 		{"EtherIP", ip4(97, cat([]byte{0x30, 0}, frame)), want},
 		{"MPLS in IP", ip4(137, cat([]byte{0, 0, 0x11, 9}, inner)), want},
 		{"MPLS in UDP", ip4(17, udp(9, 6635, string(cat([]byte{0, 0, 0x11, 9}, inner)))), want},

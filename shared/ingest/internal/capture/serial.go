@@ -8,8 +8,13 @@ import (
 // ppp reads a PPP protocol number with or without address and control, of one
 // or two bytes.
 func ppp(b []byte) (uint16, []byte, reason) {
-	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
+	switch {
+	case len(b) < 2:
+		return 0, nil, short
+	case b[0] == 0xff && b[1] == 3:
 		b = b[2:]
+	case (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0: // Cisco HDLC under the number of PPP
+		return typed(b, 4)
 	}
 	if len(b) < 2 {
 		return 0, nil, short

@@ -4,6 +4,7 @@ package capture
 const (
 	portGTPU      = 2152
 	portTeredo    = 3544
+	portGRE       = 4754
 	portVXLAN     = 4789
 	portVXLANGPE  = 4790
 	portGeneve    = 6081
@@ -123,11 +124,16 @@ func tunnel(protocol uint8, from, to uint16, b []byte) carried {
 			return geneve(b)
 		case portGTPU:
 			return gtpu(b)
+		case portGRE: // RFC 8086
+			return gre(b)
 		case portMPLS: // RFC 7510
 			return carried{kind: MPLSinUDP, ether: etherMPLS, rest: b}
 		}
 		if to == portTeredo || from == portTeredo {
 			return teredo(b)
+		}
+		if len(b) >= 40 && b[0]>>4 == 6 && int(be16(b[4:])) == len(b)-40 && (be32(b[8:]) == teredoPrefix || be32(b[24:]) == teredoPrefix) {
+			return carried{kind: Teredo, ether: etherIPv6, rest: b} // between clients and relays, on ports of their own
 		}
 	}
 	return carried{}
@@ -172,6 +178,14 @@ func gre(b []byte) carried {
 		c.hasID, c.id = true, be32(b[key:])
 	}
 	c.rest = b[size:]
+	if ether == 0x9000 || ether >= 0x8200 && ether <= 0x8210 { // 802.11 frames of Aruba's access points
+		inner, rest, why := wireless(c.rest, false)
+		if why != decoded {
+			return carried{}
+		}
+		c.ether, c.rest = inner, rest
+		return c
+	}
 	switch ether {
 	case etherSPAN2, etherSPAN3:
 		return erspan(c, bits&0x1000 != 0)
@@ -280,6 +294,9 @@ func gtpu(b []byte) carried {
 	}
 	return carried{kind: GTPU, ether: ether, rest: rest, hasID: true, id: id}
 }
+
+// teredoPrefix starts the addresses of RFC 4380, section 2.6.
+const teredoPrefix = 0x20010000
 
 // teredo reads RFC 4380, section 5.1.1: authentication and origin indication
 // may stand before the IPv6 packet.

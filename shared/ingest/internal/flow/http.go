@@ -38,6 +38,9 @@ func readRequest(b []byte) (r request, complete bool) {
 		return r, true
 	}
 	r.method, r.url = method, line[len(method)+1:end]
+	if i := bytes.IndexByte(r.url, ' '); i >= 0 { // a target has no space: what follows is nonsense of the client
+		r.url = r.url[:i]
+	}
 	for {
 		b = b[len(line):]
 		b = b[bytes.IndexByte(b, '\n')+1:]
