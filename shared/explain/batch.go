@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"cloister/shared/model"
@@ -153,33 +154,138 @@ func (c *batch) walk() {
 
 // look adds the trees that have tables.
 func (c *batch) look() {
-	features := 0
-	for class := c.from; class < c.to && c.tables != nil; class++ {
-		features = max(features, len(c.table(class).features))
-	}
-	if features == 0 {
+	k := c.looker(c.from, c.to)
+	if k == nil {
 		return
 	}
-	n, l := c.b.Rows(), c.laned()
-	size := min(n, tableRows, max(8, blockBytes/(l.count()+8*features)))
-	k := block{bins: make([]uint16, c.e.Columns())}
-	sums := make([]float64, features*size)
-	patterns := make([]byte, (size+7)&^7)
-	for r := 0; r < n; r += size {
-		m := min(size, n-r)
-		k.fill(l, c.b, r, m)
+	n := c.b.Rows()
+	for r := 0; r < n; r += k.size {
+		m := min(k.size, n-r)
+		k.fill(c.laned(), c.b, nil, r, m)
 		for class := c.from; class < c.to; class++ {
-			t := c.table(class)
-			s := sums[:len(t.features)*m]
-			clear(s)
-			t.add(s, patterns, &k)
-			for i := range m {
-				phi := c.row(r+i, class)
-				for j, f := range t.features {
-					phi[f] += s[j*m+i]
-				}
-			}
+			k.add(c.table(class), m, func(i int) []float64 { return c.row(r+i, class) })
 		}
+	}
+}
+
+// looker is a block with room for sums.
+type looker struct {
+	block
+	size int
+	sums []float64
+	room *patterns
+}
+
+// looker returns one for classes from..to-1, nil if none has tables.
+func (g *engine) looker(from, to int) *looker {
+	features := 0
+	for class := from; class < to && g.tables != nil; class++ {
+		features = max(features, len(g.table(class).features))
+	}
+	if features == 0 {
+		return nil
+	}
+	size := min(tableRows, max(16, blockBytes/(g.laned().count()+8*features)))
+	k := &looker{block: block{bins: make([]uint16, g.e.Columns())}, size: size, sums: make([]float64, features*size)}
+	k.room = &patterns{numbers: make([]byte, strideOf(size))}
+	if tree.UsedKernel() != nil {
+		k.room.places = make([]uint32, strideOf(size))
+	}
+	return k
+}
+
+// add adds what t says of the m rows of the block to their values.
+func (k *looker) add(t *tables, m int, row func(i int) []float64) {
+	s := k.sums[:len(t.features)*m]
+	clear(s)
+	t.add(s, k.room, &k.block)
+	for i := range m {
+		phi := row(i)
+		for j, f := range t.features {
+			phi[f] += s[j*m+i]
+		}
+	}
+}
+
+// own fills phi, n×d, for the class of each row.
+func (g *engine) own(phi, rows []float64, class []int) error {
+	d, k := g.e.Shape()
+	if len(phi) != len(rows) {
+		return &model.ShapeError{What: "phi", Got: len(phi), Want: fmt.Sprint(len(rows))}
+	}
+	if len(class)*d != len(rows) {
+		return &model.ShapeError{What: "class", Got: len(class), Want: fmt.Sprint(len(rows) / d)}
+	}
+	// The rows of each class, one class behind the other.
+	first := make([]int, k+1)
+	for _, c := range class {
+		if c < 0 || c >= k {
+			return &ClassError{c, k}
+		}
+		first[c+1]++
+	}
+	b, err := g.e.Bin(rows)
+	if err != nil {
+		return err
+	}
+	for c := range k {
+		first[c+1] += first[c]
+	}
+	list, next := make([]int32, len(class)), slices.Clone(first)
+	for r, c := range class {
+		list[next[c]] = int32(r)
+		next[c]++
+	}
+	clear(phi)
+	for c := range k {
+		of := list[first[c]:first[c+1]]
+		if len(of) > 0 {
+			g.ownWalk(phi, b, of, c)
+			g.ownLook(phi, b, of, c)
+		}
+	}
+	for i := range phi {
+		phi[i] *= g.scale
+	}
+	return nil
+}
+
+// ownWalk adds the trees without tables to the rows of a class.
+func (g *engine) ownWalk(phi []float64, b *tree.Binned, list []int32, class int) {
+	from := g.tabled(class)
+	if from == g.e.Trees() {
+		return
+	}
+	d, _ := g.e.Shape()
+	width := g.e.Columns()
+	rows := make([]target, min(walkRows, len(list)))
+	bins := make([]uint16, len(rows)*width)
+	for i := range rows {
+		rows[i].bins = bins[i*width : (i+1)*width]
+	}
+	for len(list) > 0 {
+		m := min(walkRows, len(list))
+		for i, r := range list[:m] {
+			b.Row(rows[i].bins, int(r))
+			rows[i].phi = phi[int(r)*d : (int(r)+1)*d]
+		}
+		g.byWalk(rows[:m], class, from)
+		list = list[m:]
+	}
+}
+
+// ownLook adds the trees with tables to the rows of a class.
+func (g *engine) ownLook(phi []float64, b *tree.Binned, list []int32, class int) {
+	k := g.looker(class, class+1)
+	if k == nil {
+		return
+	}
+	d, _ := g.e.Shape()
+	for len(list) > 0 {
+		m := min(k.size, len(list))
+		k.fill(g.laned(), b, list, 0, m)
+		k.add(g.table(class), m, func(i int) []float64 { return phi[int(list[i])*d:][:d] })
+		list = list[m:]
 	}
 }
 

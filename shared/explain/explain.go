@@ -132,6 +132,13 @@ func (x *Explainer) Values(phi, rows []float64, class int) error { return x.one(
 // the bits of Values. It ranks the rows once.
 func (x *Explainer) AllValues(phi, rows []float64) error { return x.all(phi, rows) }
 
+// Chosen fills phi, n×d row-major, with the values of each row of x for its
+// own class, with the bits of Values: what a page shows beside every verdict.
+// Rows are ranked once, and those of a class meet its tables together. A class
+// out of range is a [*ClassError], other lengths than n and n×d are a
+// [*model.ShapeError]; phi then is as it was.
+func (x *Explainer) Chosen(phi, rows []float64, class []int) error { return x.own(phi, rows, class) }
+
 // walk adds the trees from tree on by quadrature.
 func (x *Explainer) walk(rows []target, class, tree int) {
 	v := x.view(class)

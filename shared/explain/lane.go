@@ -49,21 +49,38 @@ func (l *lanes) count() int { return int(l.first[len(l.first)-1]) }
 // block is some rows.
 type block struct {
 	rows   int
-	stride int // bytes per lane, a multiple of 8
+	stride int // bytes per lane, a multiple of 16
 	lanes  []byte
 	bins   []uint16 // of a row
 }
 
-// fill reads n rows of b from row at on.
-func (k *block) fill(l *lanes, b *tree.Binned, at, n int) {
-	k.rows, k.stride = n, (n+7)&^7
+// fill reads n rows of b, those listed, or without a list those from row at on.
+func (k *block) fill(l *lanes, b *tree.Binned, list []int32, at, n int) {
+	k.rows, k.stride = n, strideOf(n)
 	if want := k.stride * l.count(); cap(k.lanes) < want {
 		k.lanes = make([]byte, want)
 	} else {
 		k.lanes = k.lanes[:want]
 	}
+	row := func(r int) int { return at + r }
+	if list != nil {
+		row = func(r int) int { return int(list[r]) }
+	}
+	bytes, width := b.Bytes()
+	if bytes != nil && l.single() {
+		for c := range k.bins {
+			if l.first[c] == l.first[c+1] {
+				continue
+			}
+			lane := k.lanes[int(l.first[c])*k.stride:][:n]
+			for r := range lane {
+				lane[r] = bytes[row(r)*width+c]
+			}
+		}
+		return
+	}
 	for r := range n {
-		b.Row(k.bins, at+r)
+		b.Row(k.bins, row(r))
 		place := r
 		for c, bin := range k.bins {
 			for rest := int(l.first[c+1] - l.first[c]); rest > 0; rest-- {
@@ -74,6 +91,19 @@ func (k *block) fill(l *lanes, b *tree.Binned, at, n int) {
 		}
 	}
 }
+
+// single says whether no column has more than one lane.
+func (l *lanes) single() bool {
+	for c := range len(l.first) - 1 {
+		if l.first[c+1]-l.first[c] > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// strideOf returns the bytes of a lane of n rows.
+func strideOf(n int) int { return (n + 15) &^ 15 }
 
 // fewRows rows of a block are looked up one by one.
 const fewRows = 4
@@ -114,14 +144,19 @@ func (k *block) number(patterns []byte, tests []test) {
 }
 
 // add adds the values of all groups to sums, which has rows values for each
-// feature of t. patterns is room for the stride of k.
-func (t *tables) add(sums []float64, patterns []byte, k *block) {
+// feature of t. room is for the stride of k.
+func (t *tables) add(sums []float64, room *patterns, k *block) {
 	if k.rows < fewRows {
 		for r := range k.rows {
 			t.addRow(sums[r:], k, r)
 		}
 		return
 	}
+	if fast := tree.UsedKernel(); fast != nil {
+		t.addFast(fast, sums, room.places, k)
+		return
+	}
+	patterns := room.numbers
 	tests, slots, values := t.tests, t.slots, t.values
 	for _, g := range t.groups {
 		k.number(patterns, tests[:g.tests])
@@ -147,6 +182,34 @@ func (t *tables) add(sums []float64, patterns []byte, k *block) {
 		}
 		slots, values = slots[n:], values[len(own):]
 	}
+}
+
+// patterns is room for those of a block's rows: their numbers or, for the
+// kernel, where their values are.
+type patterns struct {
+	numbers []byte
+	places  []uint32
+}
+
+// addFast is add with the kernel.
+func (t *tables) addFast(fast *tree.Kernel, sums []float64, places []uint32, k *block) {
+	words, slots, values := t.words, t.slots, t.values
+	for _, g := range t.groups {
+		n := int(g.slots)
+		own := values[:n*int(g.patterns)]
+		fast.Group(words[:2*g.tests], k.lanes, k.stride, k.rows, places, own, n, slots, sums)
+		words, slots, values = words[2*g.tests:], slots[n:], values[len(own):]
+	}
+}
+
+// wordsOf returns tests as the kernel reads them: the lane, then bin and delta.
+// A pattern is a byte, so it is the same if what is added is taken modulo 256.
+func wordsOf(tests []test) []uint32 {
+	words := make([]uint32, 0, 2*len(tests))
+	for _, t := range tests {
+		words = append(words, uint32(t.lane), uint32(t.bin)|uint32(uint8(t.delta))<<8)
+	}
+	return words
 }
 
 // addRow is add for one row, whose value of feature f is sums[f*k.rows].

@@ -40,6 +40,7 @@ type tables struct {
 	until    int
 	groups   []group
 	tests    []test
+	words    []uint32  // tests for the kernel
 	slots    []int32   // per group and slot: index in features
 	values   []float64 // per group, pattern and slot
 	features []int32   // that have a slot
@@ -136,7 +137,7 @@ func tablesOf(e *tree.Ensemble, l *lanes, class, room int, weigh weigher) tables
 		g.until = t + 1
 	}
 	return tables{ // without the room that append left
-		g.until, slices.Clone(g.groups), slices.Clone(g.tests), slices.Clone(g.slots),
+		g.until, slices.Clone(g.groups), slices.Clone(g.tests), wordsOf(g.tests), slices.Clone(g.slots),
 		slices.Clone(g.values), slices.Clone(g.features),
 	}
 }

@@ -171,6 +171,20 @@ func shl16V(a code, n int) code      { return vector(0x8b, a, number(n)) }
 func low16to32(a code) code          { return vector(0xa7, a) } // signed
 func high16to32(a code) code         { return vector(0xa8, a) }
 
+func splat32(a code) code            { return vector(17, a) }
+func mul32V(a, b code) code          { return vector(0xb5, a, b) }
+func low16to32Unsigned(a code) code  { return vector(0xa9, a) }
+func high16to32Unsigned(a code) code { return vector(0xaa, a) }
+
+// lows and highs are the lower and the upper halves of a and b.
+func lows(a, b code) code {
+	return cat(a, b, code{0xfd, 13, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23})
+}
+
+func highs(a, b code) code {
+	return cat(a, b, code{0xfd, 13, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31})
+}
+
 // lane16 is lane i of eight, unsigned.
 func lane16(a code, i int) code { return append(vector(0x19, a), byte(i)) }
 

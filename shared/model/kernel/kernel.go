@@ -34,6 +34,6 @@ func Emit() []byte {
 	for depth := 1; depth <= maxShallow; depth++ {
 		list = append(list, shallow(depth))
 	}
-	list = append(list, oblivious())
+	list = append(list, oblivious(), group())
 	return assemble(list)
 }

@@ -22,6 +22,9 @@ type Kernel struct {
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
 	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 16.
 	Shallow func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64)
+	// Group adds, for package explain, a table of width values a pattern: see
+	// its lane.go.
+	Group func(tests []uint32, lanes []uint8, stride, rows int, places []uint32, values []float64, width int, slots []int32, sums []float64)
 	// Oblivious adds to eight sums a row, width apart, the leaves of trees, a
 	// multiple of four, that ask depth questions each: column offset<<8 | bin.
 	// numbers is room for four bytes a row; rows a multiple of 16.
@@ -35,6 +38,9 @@ var loops *Kernel
 // A program calls it before it uses an ensemble: it is not safe beside calls
 // of other functions.
 func UseKernel(k *Kernel) { loops = k }
+
+// UsedKernel returns the kernel in use, nil for none; package explain needs it.
+func UsedKernel() *Kernel { return loops }
 
 // binFast is bin with the kernel, in rows of 1<<shift bins whose columns are
 // step apart.

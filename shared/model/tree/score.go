@@ -102,6 +102,12 @@ func (b *Binned) Row(dst []uint16, row int) {
 	}
 }
 
+// Bytes returns the bins of all rows, stride apart, those of a row by column; nil
+// if they do not fit in bytes. Read only.
+func (b *Binned) Bytes() (bins []uint8, stride int) {
+	return b.narrow, 1 << b.of.lay.strideBits()
+}
+
 // Of returns the ensemble that made b.
 func (b *Binned) Of() *Ensemble { return b.of }
 

@@ -85,6 +85,9 @@ var loops = tree.Kernel{
 			shallow1, shallow2, shallow3, shallow4, shallow5, shallow6,
 		}[depth-1](pointer(nodes), pointer(values), pointer(columns), int32(rows), pointer(sums))
 	},
+	Group: func(tests []uint32, lanes []uint8, stride, rows int, places []uint32, values []float64, width int, slots []int32, sums []float64) {
+		group(pointer(tests), int32(len(tests)/2), pointer(lanes), int32(stride), int32(rows), pointer(places), pointer(values), int32(width), pointer(slots), pointer(sums))
+	},
 	Oblivious: func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8) {
 		oblivious(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
 	},
@@ -128,3 +131,6 @@ func shallow6(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Poi
 
 //go:wasmimport kernel oblivious
 func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+
+//go:wasmimport kernel group
+func group(tests unsafe.Pointer, count int32, lanes unsafe.Pointer, stride, rows int32, places, values unsafe.Pointer, width int32, slots, sums unsafe.Pointer)

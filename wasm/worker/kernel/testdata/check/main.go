@@ -10,6 +10,7 @@ import (
 	"syscall/js"
 
 	"cloister/shared/bundle"
+	"cloister/shared/explain"
 	"cloister/shared/model/tree"
 	"cloister/shared/model/tree/treetest"
 	"cloister/wasm/worker/kernel"
@@ -65,6 +66,46 @@ func differ(name string, e *tree.Ensemble, x []float64) {
 		}
 	}
 	same(name, "score", got[0], got[1])
+	values += len(got[0])
+	if n := len(x) / d; n == attributed {
+		attribute(name, e, x[:301*d])
+	}
+}
+
+// attributed is how many rows x needs for some to be explained, too.
+const attributed = 700
+
+// attribute explains x with and without the kernel.
+func attribute(name string, e *tree.Ensemble, x []float64) {
+	d, k := e.Shape()
+	if e.Depth() > 9 {
+		x = x[:20*d]
+	}
+	class := make([]int, len(x)/d)
+	for i := range class {
+		class[i] = i % k
+	}
+	by, err := explain.New(e)
+	if err != nil {
+		fail("%s: %v", name, err)
+		return
+	}
+	var got [2][]float64
+	for i, with := range []bool{true, false} {
+		kernel.Use(with)
+		phi := make([]float64, len(x))
+		err := by.Values(phi, x, k-1)
+		got[i] = append(got[i], phi...)
+		if err == nil {
+			err = by.Chosen(phi, x, class)
+		}
+		got[i] = append(got[i], phi...)
+		if err != nil {
+			fail("%s: %v", name, err)
+			return
+		}
+	}
+	same(name, "attribution", got[0], got[1])
 	values += len(got[0])
 }
 
@@ -131,7 +172,7 @@ func main() {
 				fail("%s: %v", name, err)
 				continue
 			}
-			differ(name, e, near(e, 3000))
+			differ(name, e, near(e, attributed))
 			models++
 		}
 	}
