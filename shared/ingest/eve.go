@@ -141,7 +141,7 @@ func eveEvents(in io.Reader) (kinds map[string]int64, whole bool, err error) {
 				used = i - len(eveKey)
 				break
 			}
-			if kind := eveKind(b[i:]); kind != "" && (kinds[kind] > 0 || len(kinds) < 64) {
+			if kind := eveKind(b[i:]); kind != "" && (kinds[kind] > 0 || len(kinds) < 16 || kind == "flow" || kind == "netflow" || kind == "alert") {
 				kinds[kind]++
 			}
 			used = i

@@ -17,6 +17,7 @@ import (
 type rowTable struct {
 	src      source
 	plan     *plan
+	checks   *checks
 	lenient  bool // a cell that cannot be read is missing, not the end of its row
 	named    func() string
 	noted    string
@@ -96,7 +97,7 @@ func newRowTable(src source, p *plan) *rowTable {
 	}
 	src.bind(columns)
 	return &rowTable{
-		src: src, plan: p, lenient: p.schema != frame.Flow, intern: map[string]string{}, apart: map[string]int64{},
+		src: src, plan: p, checks: newChecks(p), lenient: p.schema != frame.Flow, intern: map[string]string{}, apart: map[string]int64{},
 		regs: make([]float64, len(p.inputs)), texts: make([]string, len(p.inputs)), cells: make([][]byte, len(p.inputs)),
 		frame: frame.New(p.schema, frameRows, p.has),
 	}
@@ -129,6 +130,7 @@ func (t *rowTable) next() (*frame.Frame, error) {
 		t.record(f, rec.offset)
 	}
 	if f.Len()+len(f.Rejects) > 0 || t.err == nil {
+		t.checks.add(f)
 		return f, nil
 	}
 	if t.row == 0 && errors.Is(t.err, io.EOF) {

@@ -94,7 +94,14 @@ func newHeadlessZeek(rec *records, head []byte, reopen func(int64) (io.Reader, e
 	return &zeekRows{rec: rec, reopen: reopen, lim: lim, path: "conn", header: columns, unset: []byte("-"), empty: []byte("(empty)"), heads: []zeekHead{{delim: '\t', width: len(f)}}}
 }
 
-func isAddress(s string) bool { return isIPv4(s) || strings.Count(s, ":") >= 2 }
+// isAddress reports whether s looks like an IP address. Of IPv6 it looks at the
+// characters and colons alone, which tells it from clocks and MAC addresses.
+func isAddress(s string) bool {
+	if strings.Trim(s, "0123456789abcdefABCDEF:.") != "" {
+		return false
+	}
+	return isIPv4(s) || strings.Contains(s, "::") || strings.Count(s, ":") == 7
+}
 
 // directive obeys one line of a head and returns the names of #fields.
 func (z *zeekRows) directive(line []byte) ([][]byte, error) {
