@@ -215,8 +215,7 @@ func (j *jsonRows) at(offset int64) (source, error) {
 	}
 	one := *j
 	one.rec = newRecords(in, j.lim)
-	one.prepare()
-	return &one, nil
+	return &one, nil // scratch is shared: a Source is not for concurrent use
 }
 
 // firstLine returns the first 64 bytes of b that stand in one line.

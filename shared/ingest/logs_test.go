@@ -363,3 +363,77 @@ func many(n int) string {
 	}
 	return b.String()
 }
+
+// Rows behind a second head are read again by that head.
+func TestSource_At_joinedLogs(t *testing.T) {
+	in := zeekHead + zeekNames + zeekRow + zeekHead + "orig_ip_bytes\tproto\tid.orig_h\tid.resp_h\n77\ttcp\t192.0.2.9\t192.0.2.2\n"
+	s := openWith(t, []byte(in), ingest.Options{})
+	f, err := s.Next()
+	if err != nil || f.Len() != 2 {
+		t.Fatal(f, err)
+	}
+	again, err := s.At(f.Offset[1])
+	if err != nil || cellOf(again, frame.SrcAddr) != "192.0.2.9" || cellOf(again, frame.InBytes) != "77" {
+		t.Errorf("%v, %v", again, err)
+	}
+}
+
+// Zeek puts the ICMP type in the place of the source port, and either the code
+// or the type of the answer in that of the other.
+func TestNext_zeekICMP(t *testing.T) {
+	tests := []struct{ addr, source, target, want string }{
+		{"192.0.2.1", "8", "0", "1 0 0 2048 8"},
+		{"192.0.2.1", "3", "1", "1 0 0 769 3"},
+		{"192.0.2.1", "13", "14", "1 0 0 3328 13"},
+		{"2001:db8::1", "135", "136", "58 0 0 34560 0"},
+		{"2001:db8::1", "1", "4", "58 0 0 260 0"},
+	}
+	for _, tt := range tests {
+		row := strings.NewReplacer("192.0.2.1\t1\t", tt.addr+"\t"+tt.source+"\t", "192.0.2.2\t2\t", "x\t"+tt.target+"\t", "tcp", "icmp").Replace(zeekRow)
+		f, err := openWith(t, []byte(zeekHead+zeekNames+row), ingest.Options{}).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join([]string{cellOf(f, frame.Protocol), cellOf(f, frame.SrcPort), cellOf(f, frame.DstPort), cellOf(f, "ICMP_TYPE"), cellOf(f, "ICMP_IPV4_TYPE")}, " ")
+		if got != tt.want {
+			t.Errorf("%+v: got %s", tt, got)
+		}
+	}
+}
+
+// Spellings of severities and types are mended, counted, and left alone when
+// they are not known.
+func TestNext_alertSpellings(t *testing.T) {
+	const names = "Payload_Type,Payload_Description,Severity\n"
+	tests := []struct{ in, kind, severity, repairs string }{
+		{"c2,x,critical", "Command-And-Control", "Critical", "map[spelling of the payload type normalised:1 spelling of the severity normalised:1]"},
+		{"Exploit,x,High", "Exploit", "High", "map[]"},
+		{"command-and-control,x,MODERATE", "Command-And-Control", "Medium", "map[spelling of the payload type normalised:1 spelling of the severity normalised:1]"},
+		{"cmd,x,info", "Command-And-Control", "Informational", "map[spelling of the payload type normalised:1 spelling of the severity normalised:1]"},
+		{"windows/process_creation,x,na", "windows/process_creation", "Unknown", "map[spelling of the severity normalised:1]"},
+		{"normal,x,7", "Benign", "7", "map[spelling of the payload type normalised:1]"},
+		{",x,", "", "", "map[]"},
+	}
+	for _, tt := range tests {
+		s := openWith(t, []byte(names+tt.in+"\n"), ingest.Options{})
+		f, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind, severity := cellOf(f, frame.AlertType), cellOf(f, frame.AlertSeverity); kind != tt.kind || severity != tt.severity || fmt.Sprint(s.Repairs()) != tt.repairs {
+			t.Errorf("%s: got %q, %q, %v", tt.in, kind, severity, s.Repairs())
+		}
+	}
+	// An alert has words: without them a file is none.
+	const dumb = "Timestamp,Source_IP,Severity\n2024-01-01,192.0.2.1,low\n"
+	var unknown *ingest.UnknownError
+	if _, err := ingest.Open(strings.NewReader(dumb), int64(len(dumb)), ingest.Limits{}); !errors.As(err, &unknown) {
+		t.Errorf("got %v", err)
+	}
+	long := names + "x," + strings.Repeat("y", 5000) + ",low\n"
+	s := openWith(t, []byte(long), ingest.Options{})
+	f, err := s.Next()
+	if err != nil || len(cellOf(f, frame.AlertDescription)) != 4096 || s.Repairs()["text over the limit, cut"] != 1 {
+		t.Errorf("%v, %v", err, s.Repairs())
+	}
+}
