@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"fmt"
 	"strings"
 
 	"cloister/shared/frame"
@@ -101,8 +100,9 @@ func newPlan(schema *frame.Schema, header []string, d *dialect) *plan {
 		}
 	}
 	for i, field := range schema.Fields {
-		if o, from, how := p.resolve(field, d); how != Missing {
-			p.make(i, o, from, how)
+		var o output
+		if from, how := p.resolve(field, d, &o); how != Missing {
+			p.make(i, &o, from, how)
 		}
 	}
 	p.finish()
@@ -118,7 +118,7 @@ func newEmptyPlan(schema *frame.Schema) *plan {
 }
 
 // make adds the output of field k.
-func (p *planner) make(k int, o output, from string, how How) {
+func (p *planner) make(k int, o *output, from string, how How) {
 	o.field = k
 	if o.mul == 0 {
 		o.mul = 1
@@ -126,7 +126,7 @@ func (p *planner) make(k int, o output, from string, how How) {
 	if o.div == 0 {
 		o.div = 1
 	}
-	p.outputs = append(p.outputs, o)
+	p.outputs = append(p.outputs, *o)
 	p.has[k] = true
 	p.mapping[k] = Mapped{p.schema.Fields[k].Name, from, how}
 	p.mapped++
@@ -167,13 +167,13 @@ func (p *planner) column(spellings string) (int, bool) {
 
 // resolve finds where a field comes from: a rule of the dialect, then, in an
 // open one, its own name, an alias, a formula over known columns.
-func (p *planner) resolve(field frame.Field, d *dialect) (output, string, How) {
+func (p *planner) resolve(field frame.Field, d *dialect, o *output) (string, How) {
 	if d.oneWay && (strings.HasPrefix(field.Name, "OUT_") || field.Name == outThroughput) {
-		return output{}, "", Missing
+		return "", Missing
 	}
 	if d.open {
-		if o, from, how := p.own(field); how != Missing {
-			return o, from, how
+		if from, how := p.own(field, o); how != Missing {
+			return from, how
 		}
 	}
 	rules := d.rules
@@ -185,32 +185,32 @@ func (p *planner) resolve(field frame.Field, d *dialect) (output, string, How) {
 			if group[i].field != field.Name || field.Name == frame.Label && d.open && p.isNetFlow() {
 				continue
 			}
-			if o, from, how := p.apply(field, &group[i]); how != Missing {
-				return o, from, how
+			if from, how := p.apply(field, &group[i], o); how != Missing {
+				return from, how
 			}
 		}
 	}
-	return output{}, "", Missing
+	return "", Missing
 }
 
 // own finds the column that is called as the field itself.
-func (p *planner) own(field frame.Field) (output, string, How) {
+func (p *planner) own(field frame.Field, o *output) (string, How) {
 	col, ok := p.byName[normalise(field.Name)]
 	if !ok || field.Name == icmpType && p.header[col] != icmpType { // others than nProbe mean the type alone
-		return output{}, "", Missing
+		return "", Missing
 	}
-	o := output{from: []int{p.add(col, defaultReader(field))}}
+	o.from = []int{p.add(col, defaultReader(field))}
 	if field.Name == frame.Duration {
 		o.make = unwrap
 	}
-	return o, p.header[col], Column
+	return p.header[col], Column
 }
 
 // apply tries one rule.
-func (p *planner) apply(field frame.Field, r *rule) (output, string, How) {
-	o := output{mul: r.mul, div: r.div, make: r.make, join: r.join, parse: r.parse, constant: r.is}
+func (p *planner) apply(field frame.Field, r *rule, o *output) (string, How) {
 	if r.is != nil {
-		return o, r.say, Computed
+		o.constant = r.is
+		return r.say, Computed
 	}
 	columns := make([]int, len(r.from))
 	for k, spellings := range r.from {
@@ -222,28 +222,27 @@ func (p *planner) apply(field frame.Field, r *rule) (output, string, How) {
 		case optional:
 			columns[k] = -1
 		default:
-			return output{}, "", Missing
+			return "", Missing
 		}
 	}
-	names := make([]string, 0, 2*len(columns))
+	o.mul, o.div, o.make, o.join, o.parse = r.mul, r.div, r.make, r.join, r.parse
+	say := r.say
 	for k, col := range columns {
 		read := defaultReader(field)
 		if k < len(r.read) && r.read[k] != nil {
 			read = r.read[k]
 		}
-		name := "nothing"
-		if col < 0 {
-			o.from = append(o.from, -1)
-		} else {
-			o.from = append(o.from, p.add(col, read))
-			name = p.header[col]
+		input, name := -1, "nothing"
+		if col >= 0 {
+			input, name = p.add(col, read), p.header[col]
 		}
-		names = append(names, fmt.Sprintf("$%d", k+1), name)
+		o.from = append(o.from, input)
+		say = strings.ReplaceAll(say, "$"+string(rune('1'+k)), name)
 	}
 	if r.say == "" {
-		return o, p.header[columns[0]], Column
+		return p.header[columns[0]], Column
 	}
-	return o, strings.NewReplacer(names...).Replace(r.say), Computed
+	return say, Computed
 }
 
 // isNetFlow reports whether the header is of an NF-* set, whose Label column

@@ -105,24 +105,21 @@ func profileString(s string) bool {
 // AppendText appends p as JSON in its one canonical form: fields in the order
 // of the schema, one a line. p must pass Check.
 func (p *Profile) AppendText(dst []byte) []byte {
-	fields := slices.Clone(p.Fields)
-	slices.SortFunc(fields, func(a, b ProfileField) int {
-		i, _ := p.Schema.Index(a.Field)
-		j, _ := p.Schema.Index(b.Field)
-		return i - j
-	})
 	dst = fmt.Appendf(dst, "{\"profile\":%d,\"name\":", profileVersion)
 	dst = appendJSON(dst, p.Name)
 	dst = append(dst, ",\"schema\":"...)
 	dst = appendJSON(dst, p.Schema.Name)
 	dst = append(dst, ",\"fields\":["...)
-	for i, f := range fields {
-		if i > 0 {
-			dst = append(dst, ',')
+	comma := ""
+	for k, field := range p.Schema.Fields {
+		f := p.field(field.Name)
+		if f == nil {
+			continue
 		}
+		dst = append(dst, comma...)
+		comma = ","
 		dst = append(dst, "\n{\"field\":"...)
 		dst = appendJSON(dst, f.Field)
-		k, _ := p.Schema.Index(f.Field)
 		switch {
 		case f.Column != "":
 			dst = append(dst, ",\"column\":"...)
@@ -141,6 +138,16 @@ func (p *Profile) AppendText(dst []byte) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, "\n]}\n"...)
+}
+
+// field returns what p says of a field, nil when it says nothing.
+func (p *Profile) field(name string) *ProfileField {
+	for i := range p.Fields {
+		if p.Fields[i].Field == name {
+			return &p.Fields[i]
+		}
+	}
+	return nil
 }
 
 // appendJSON appends s, which has no control characters, as a JSON string.
@@ -264,25 +271,25 @@ func (s *Source) openProfile(src source, header []string, o Options) error {
 // plan resolves the columns of p in a header, by their exact names.
 func (p *Profile) plan(header []string) (*plan, error) {
 	t := &planner{plan: newEmptyPlan(p.Schema), header: header, inputs: map[inputKey]int{}, used: map[int]bool{}}
-	for _, f := range p.Fields {
-		k, _ := p.Schema.Index(f.Field)
-		field := p.Schema.Fields[k]
+	for k, field := range p.Schema.Fields {
+		f := p.field(field.Name)
+		if f == nil {
+			continue
+		}
 		if f.Column == "" {
 			from := fmt.Sprintf("constant %g", f.Number)
 			if field.Kind == frame.Text {
 				from = "constant " + f.Text
 			}
-			t.make(k, output{constant: &constant{f.Number, f.Text}}, from, Computed)
+			t.make(k, &output{constant: &constant{f.Number, f.Text}}, from, Computed)
 			continue
 		}
 		col := slices.Index(header, f.Column)
 		if col < 0 {
 			return nil, &ProfileError{fmt.Sprintf("field %s: the file has no column %.64q", f.Field, clip(f.Column))}
 		}
-		t.make(k, output{from: []int{t.add(col, profileReader(field, f.Factor))}}, header[col], Column)
+		t.make(k, &output{from: []int{t.add(col, profileReader(field, f.Factor))}}, header[col], Column)
 	}
-	// Outputs run in the order of the schema, whatever the order of the profile.
-	slices.SortFunc(t.outputs, func(a, b output) int { return a.field - b.field })
 	t.finish()
 	return t.plan, nil
 }
