@@ -11,6 +11,9 @@ import (
 	"cloister/shared/score"
 )
 
+// budgets are the bytes that a bundle may have where 500,000 are too few.
+var budgets = map[string]int{"severity": 1_500_000}
+
 // Every released bundle loads, passes its self-test and has its card beside it
 // as <version>.md; nothing else lies there.
 func TestModels(t *testing.T) {
@@ -36,11 +39,11 @@ func TestModels(t *testing.T) {
 		if err != nil || !bytes.Equal(card, beside) {
 			t.Errorf("%s: the card beside it is not the one inside (cloister inspect --card), %v", path, err)
 		}
-		if len(file) > 500_000 {
-			t.Errorf("%s: %d bytes, the budget is 500,000", path, len(file))
+		if limit := budgets[filepath.Base(filepath.Dir(path))]; len(file) > max(limit, 500_000) {
+			t.Errorf("%s: %d bytes, the budget is %d", path, len(file), max(limit, 500_000))
 		}
 	}
-	cards, err := filepath.Glob("../models/flows*/*.md")
+	cards, err := filepath.Glob("../models/*/[0-9]*.md")
 	if err != nil || len(cards) != len(bundles) {
 		t.Errorf("%d cards for %d bundles, %v", len(cards), len(bundles), err)
 	}

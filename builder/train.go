@@ -17,7 +17,7 @@ import (
 )
 
 type trainCommand struct {
-	Recipe  string   `required:"" help:"What to train: flows."`
+	Recipe  string   `required:"" help:"What to train: flows, flows-cic, severity or seed-parity."`
 	Data    []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
 	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
 	Split   string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent."`
@@ -91,10 +91,17 @@ func (c *trainCommand) useParams(recipe *train.Recipe) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Params, err)
 	}
-	if m.Kind != tune.Forest {
-		return &usageError{fmt.Sprintf("%s chose %s, recipe %s trains a forest: search again with --model forest", c.Params, m.Kind, recipe.Name)}
+	chosen := train.Candidate{Name: "as " + filepath.Base(c.Params) + " chose", WeightPower: m.WeightPower, Options: m.Forest}
+	if m.Kind == tune.Boosting {
+		chosen.Boost = &m.Boost
 	}
-	recipe.Candidates = []train.Candidate{{Name: "as " + filepath.Base(c.Params) + " chose", WeightPower: m.WeightPower, Options: m.Forest}}
+	if recipe.Texts() { // a search reads the texts of the last candidate
+		last := recipe.Candidates[len(recipe.Candidates)-1]
+		chosen.Texts, chosen.Category = last.Texts, last.Category
+		recipe.Candidates = []train.Candidate{recipe.Candidates[0], chosen}
+	} else {
+		recipe.Candidates = []train.Candidate{chosen}
+	}
 	recipe.Params = filepath.Base(c.Params)
 	c.Seed, c.Split = result.Seed, result.Split
 	return nil

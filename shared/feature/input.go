@@ -186,11 +186,25 @@ func (in *Input) Lacking(f *frame.Frame) []string {
 	return out
 }
 
-// Document returns the text of block i in a row of f, cut to [MaxDocument]
-// bytes at a character.
-func (in *Input) Document(i int, f *frame.Frame, row int) string {
+// Document returns the text of block i in a row of f, as [Joined].
+func (in *Input) Document(i int, f *frame.Frame, row int) string { return joined(f, in.from[i], row) }
+
+// Joined returns the values of text fields in a row of f, in the order of
+// names, joined by one space and cut to [MaxDocument] bytes at a character.
+// Empty values and fields that f or its schema lacks are left out.
+func Joined(f *frame.Frame, names []string, row int) string {
+	var from []int
+	for _, name := range names {
+		if k, ok := f.Schema.Index(name); ok {
+			from = append(from, k)
+		}
+	}
+	return joined(f, from, row)
+}
+
+func joined(f *frame.Frame, from []int, row int) string {
 	doc := ""
-	for _, k := range in.from[i] {
+	for _, k := range from {
 		if f.Texts[k] == nil || f.Texts[k][row] == "" {
 			continue
 		}

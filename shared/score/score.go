@@ -87,14 +87,11 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 	if o.MaxRejectShare == 0 {
 		o.MaxRejectShare = 0.10
 	}
-	src, err := ingest.Open(f, f.Size(), ingest.Limits{})
+	src, asText, err := s.b.open(f, o)
 	if err != nil {
-		return job.Summary{}, inputFailure(err)
-	}
-	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size()}
-	if r.asText, err = s.b.reads(src.Schema(), o); err != nil {
 		return job.Summary{}, err
 	}
+	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size(), asText: asText}
 	r.sum = job.Summary{Format: src.Format(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
 	needed := s.b.input.Fields()
 	if r.asText {
@@ -115,18 +112,27 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 	return sum, err
 }
 
-// reads reports whether rows of a schema have to be made sentences, or refuses
-// the schema.
-func (l *loaded) reads(schema *frame.Schema, o job.Options) (asText bool, err error) {
-	switch {
-	case schema == l.schema:
-		return false, nil
-	case schema == frame.Flow && l.schema == frame.Alert && o.FlowText:
-		return true, nil
+// open opens a file for the rows that the bundle reads. A file without any is
+// refused with the name of what it holds, or, if that is flows and the options
+// say so, read as sentences.
+func (l *loaded) open(f job.File, o job.Options) (src *ingest.Source, asText bool, err error) {
+	src, err = ingest.OpenWith(f, f.Size(), ingest.Options{Want: l.schema})
+	var other *ingest.SchemaError
+	if !errors.As(err, &other) {
+		if err != nil {
+			return nil, false, inputFailure(err)
+		}
+		return src, false, nil
 	}
-	f := job.Failf("input", fmt.Sprintf("choose a bundle that reads %ss", schema.Name), "the file holds %ss, the bundle %s reads %ss", schema.Name, l.m.Name, l.schema.Name)
-	f.Schema = schema.Name
-	return false, f
+	if other.Have == frame.Flow && l.schema == frame.Alert && o.FlowText {
+		if src, err = ingest.OpenWith(f, f.Size(), ingest.Options{Want: frame.Flow}); err != nil {
+			return nil, false, inputFailure(err)
+		}
+		return src, true, nil
+	}
+	failure := job.Failf("input", fmt.Sprintf("choose a bundle that reads %ss", other.Have.Name), "the file holds %ss, the bundle %s reads %ss", other.Have.Name, l.m.Name, l.schema.Name)
+	failure.Schema = other.Have.Name
+	return nil, false, failure
 }
 
 // inputFailure turns an error of ingest into words with advice.
@@ -284,7 +290,7 @@ func columns(f *frame.Frame) []job.Column {
 	var out []job.Column
 	for i, field := range f.Schema.Fields {
 		switch {
-		case !field.Show:
+		case !field.Show && field.Name != frame.Label: // a label is what verdicts are measured by
 		case f.Numbers[i] != nil:
 			out = append(out, job.Column{Name: field.Name, Unit: field.Unit, Numbers: slices.Clone(f.Numbers[i])})
 		case f.Texts[i] != nil:

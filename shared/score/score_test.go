@@ -132,8 +132,11 @@ func TestExplain_addsUp(t *testing.T) {
 		for _, c := range rec.Classes {
 			shares += c.Probability
 		}
-		if math.Abs(sum-probability[row-1]) > 1e-9 || rec.Margin != probability[row-1] || rec.Additivity > rec.Tolerance {
-			t.Errorf("row %d: base and attributions give %v, the verdict says %v", row, sum, probability[row-1])
+		if math.Abs(sum-rec.Margin) > 1e-9 || rec.Additivity > rec.Tolerance || rec.Unit != "share of votes" {
+			t.Errorf("row %d: base and attributions give %v, the model says %v %s", row, sum, rec.Margin, rec.Unit)
+		}
+		if rec.Classes[0].Probability != probability[row-1] {
+			t.Errorf("row %d: probability %v, the verdict says %v", row, rec.Classes[0].Probability, probability[row-1])
 		}
 		if math.Abs(shares-1) > 1e-12 || len(rec.Attributions) != len(info.Features) || rec.Classes[0].Class != rec.Class {
 			t.Errorf("row %d: probabilities sum to %v, %d attributions", row, shares, len(rec.Attributions))

@@ -390,3 +390,25 @@ func TestLoad_refusesOtherParts(t *testing.T) {
 		}
 	}
 }
+
+// An alert file is read by a bundle of alerts and refused by one of flows.
+func TestScore_alerts(t *testing.T) {
+	const in = "Timestamp,Source_IP,Destination_IP,Payload_Type,Payload_Description,Severity\n" +
+		"2018-02-14T12:28:07Z,10.0.0.1,10.0.0.2,x,This is bad. Very BAD,High\n2018-02-14T12:28:08Z,10.0.0.1,10.0.0.2,x,a good thing,Low\n"
+	s, _ := load(t, alerts(t))
+	var b *job.Batch
+	sum, err := s.Score(text(in), job.Options{}, func(_ job.Progress, v *job.Batch) bool { b = v; return true })
+	if err != nil || sum.Scored != 2 || b.Class[0] != 1 || b.Probability[0] != .625 || b.Class[1] != 0 || b.Probability[1] != 1 {
+		t.Fatalf("%+v, %+v, %v", sum, b, err)
+	}
+	rec, err := s.Explain(1)
+	if err != nil || len(rec.Texts) != 1 || len(rec.Texts[0].Tokens) != 2 || rec.Texts[0].Text != "This is bad. Very BAD" || rec.Texts[0].Tokens[1].Start != 18 || !strings.Contains(rec.Sentence, `"bad" (+`) {
+		t.Errorf("%+v, %v", rec, err)
+	}
+	flow, _ := load(t, flows())
+	_, err = flow.Score(text(in), job.Options{}, nil)
+	var f *job.Failure
+	if !errors.As(err, &f) || f.Schema != "alert" || !strings.Contains(f.Help, "reads alerts") {
+		t.Errorf("%+v, %v", f, err)
+	}
+}

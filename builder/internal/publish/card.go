@@ -30,15 +30,7 @@ func card(r *train.Result, m bundle.Manifest) string {
 
 	line("## Model\n")
 	line("%s, chosen from %d candidates on validation rows: the most accurate of those within %g of the best macro-F1.\n", r.Forest, len(r.Tried), train.Close)
-	line("| candidate | macro-F1 | accuracy |\n|---|---|---|")
-	for _, t := range r.Tried {
-		mark := ""
-		if t.Name == r.Chosen.Name {
-			mark = " (chosen)"
-		}
-		line("| %s%s | %.3f | %.3f |", t.Name, mark, t.MacroF1, t.Accuracy)
-	}
-	line("\nAnomaly: %s, fitted on benign training rows; the score is the share of them that is less strange.\n", r.Isolation)
+	cardModels(line, r)
 
 	line("## Data\n")
 	line("| file | rows | sha256 |\n|---|---|---|")
@@ -55,17 +47,7 @@ func card(r *train.Result, m bundle.Manifest) string {
 
 	line("## Features\n")
 	line("| feature | from | unit | median | 1 %% to 99 %% |\n|---|---|---|---|---|")
-	for _, s := range r.Pipeline.Steps() {
-		from := s.From
-		if s.Over != "" {
-			from += ", " + s.Over
-		}
-		median, span := "-", "-"
-		if q := s.Quantiles; q != nil {
-			median, span = short(q[50]), short(q[1])+" to "+short(q[99])
-		}
-		line("| %s: %s | %s | %s | %s | %s |", s.Name, s.Help, from, s.Unit, median, span)
-	}
+	cardFeatures(line, r)
 	line("\nA missing value stays missing: each tree node sends it to one side (the side that was better in training or, where training had none, the larger). Nothing is scaled or imputed.\n")
 	line("Left out:\n")
 	for _, d := range r.Recipe.Dropped {
@@ -98,19 +80,13 @@ func card(r *train.Result, m bundle.Manifest) string {
 		}
 		line("    %s  %s", strings.Join(row, ""), r.Table.Classes[i])
 	}
-	line("\nAlert threshold %.3f on 1 - P(%s), the lowest with at most %g %% false positives on validation rows: hold-out precision %.3f, recall %.3f, false positives %.2f %%.",
-		r.Alert.Threshold, r.Table.Classes[0], train.AlertFPR*100, r.AlertHoldout.Precision, r.AlertHoldout.Recall, r.AlertHoldout.FPR*100)
-	if r.Abstain > 0 {
-		line("\nNo verdict is given below a class probability of %.2f: %.1f %% of hold-out rows; their error would be %.1f %%, that of the rest is %.1f %%.",
-			r.Abstain, r.AbstainShare*100, r.AbstainError[1]*100, r.AbstainError[0]*100)
-	}
-
+	cardDecision(line, r)
 	line("\n## Severity\n")
 	for _, s := range severities(m) {
 		line("- %s: %s", s[0], s[1])
 	}
 	line("\n## Explanations\n")
-	line("Exact path-dependent TreeSHAP of the class probability; base values are means over the training rows. Attributions say what moved this model, not what caused the traffic; fields that go together (bytes, packets, duration) share credit.\n")
+	line("Exact path-dependent TreeSHAP of the model's score, in votes or log-odds, before calibration; base values are means over the training rows. Attributions say what moved this model, not what caused the traffic; fields that go together (bytes, packets, duration) share credit.\n")
 	line("## Known limits\n")
 	for _, s := range m.KnownLimits {
 		line("- %s", s)

@@ -21,6 +21,7 @@ import (
 	"cloister/shared/attack"
 	"cloister/shared/bundle"
 	"cloister/shared/explain"
+	"cloister/shared/feature"
 	"cloister/shared/frame"
 	"cloister/shared/job"
 	"cloister/shared/score"
@@ -58,16 +59,42 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 			err = fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	d, _ := r.Forest.Shape()
 	explainer, err := explain.New(r.Forest)
 	if err != nil {
 		return nil, err
 	}
-	part(score.ForestName, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
-	part(score.IsolationName, func() ([]byte, error) { return r.Isolation.AppendBinary(nil) })
-	part(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
-	part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
-	part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, d), nil })
+	classifier := score.ForestName
+	if r.Chosen.Boost != nil {
+		classifier = score.BoostingName
+	}
+	part(classifier, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
+	if r.Pipeline != nil {
+		part(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
+		part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, r.Pipeline.Len()), nil })
+	}
+	if texts := r.Input.Texts(); len(texts) > 0 {
+		part(score.TextsName, func() ([]byte, error) { return r.Input.AppendTexts(nil) })
+		for _, t := range texts {
+			part(score.TermsName(t.Name), func() ([]byte, error) { return t.TFIDF.AppendBinary(nil) })
+		}
+	}
+	if r.Isolation != nil {
+		part(score.IsolationName, func() ([]byte, error) { return r.Isolation.AppendBinary(nil) })
+		part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
+	}
+	if r.Unusual != nil {
+		part(score.AnomalyFeaturesName, func() ([]byte, error) { return r.Unusual.AppendJSON(nil) })
+	}
+	if r.Centres != nil {
+		part(score.CentresName, func() ([]byte, error) { return r.Centres.AppendBinary(nil) })
+	}
+	part(score.DecisionName, func() ([]byte, error) {
+		d := score.Decision{Abstain: r.Abstain, Expected: r.Recipe.Benign != ""}
+		if c := r.Calibration; c.Curve != nil {
+			d.Calibrated, d.Curve = c.Method, c.Curve
+		}
+		return score.AppendDecision(nil, d)
+	})
 	ask := vectors(r)
 	part(score.VectorsName, func() ([]byte, error) { return score.AppendVectors(nil, ask) })
 	if err != nil {
@@ -115,9 +142,9 @@ func vectors(r *train.Result) []score.Vector {
 	}
 	var out []score.Vector
 	for n := range vectorCount {
-		v := score.Vector{Fields: map[string]float64{}}
+		v := score.Vector{Fields: map[string]float64{}, Texts: salad(r, rng)}
 		lack := -1
-		if n%8 == 7 {
+		if n%8 == 7 && len(t.Names) > 0 {
 			lack = rng.IntN(len(t.Names))
 		}
 		for j, name := range t.Names {
@@ -128,6 +155,37 @@ func vectors(r *train.Result) []score.Vector {
 			v.Fields[name] = quantiles[j][q]
 		}
 		out = append(out, v)
+	}
+	return out
+}
+
+// saladWords bounds the terms of a text of [salad].
+const saladWords = 12
+
+// salad returns texts of known terms in no order, and one of the categories:
+// nothing that anybody wrote. It is nil where the recipe reads no texts.
+func salad(r *train.Result, rng *rand.Rand) map[string]string {
+	texts := r.Input.Texts()
+	if len(texts) == 0 && r.Unusual == nil {
+		return nil
+	}
+	out := map[string]string{}
+	for _, t := range texts {
+		terms := t.TFIDF.Vocabulary()
+		for range 1 + rng.IntN(saladWords) {
+			field := t.From[rng.IntN(len(t.From))]
+			out[field] = strings.TrimSpace(out[field] + " " + strings.TrimSpace(terms[rng.IntN(len(terms))]))
+		}
+	}
+	if r.Pipeline != nil {
+		if steps := r.Pipeline.Steps(); rng.IntN(8) > 0 {
+			if s := steps[rng.IntN(len(steps))]; s.Op == feature.OpIs {
+				out[s.From] = s.Value
+			}
+		}
+	}
+	if r.Unusual != nil {
+		out[frame.SrcAddr] = fmt.Sprintf("192.0.2.%d", rng.IntN(256))
 	}
 	return out
 }
@@ -148,28 +206,33 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 		Authors: o.Authors, Title: r.Recipe.Title, Description: r.Recipe.Description,
 		Datasets: sets, Licenses: []string{"Apache-2.0"}, Task: "classification",
 		Config: bundle.Config{
-			Architecture: "random-forest", Format: "tree-1",
-			ParamCount: int64(r.Forest.Nodes() + r.Isolation.Nodes()), Precision: "float64",
+			Architecture: architecture(r), Format: "tree-1",
+			ParamCount: int64(nodes(r)), Precision: "float64",
 		},
 		AttackVersion: attack.Version(),
 		Vectors:       bundle.Vectors{File: score.VectorsName, N: vectorCount, AbsTol: 1e-12, RelTol: 0},
 		KnownLimits:   append(limits, r.Recipe.Limits...), OutOfScope: r.Recipe.OutOfScope,
 	}
 	m.Schema.Name = r.Recipe.Schema.Name
-	for _, s := range r.Pipeline.Steps() {
-		f := bundle.Feature{Name: s.Name, Dtype: "float64", Unit: s.Unit, Missing: "nan", Help: s.Help}
-		if q := s.Quantiles; q != nil {
-			f.Min, f.Q01, f.Q50, f.Q99, f.Max = &q[0], &q[1], &q[50], &q[99], &q[100]
+	if r.Pipeline != nil {
+		for _, s := range r.Pipeline.Steps() {
+			f := bundle.Feature{Name: s.Name, Dtype: "float64", Unit: s.Unit, Missing: "nan", Help: s.Help}
+			if q := s.Quantiles; q != nil {
+				f.Min, f.Q01, f.Q50, f.Q99, f.Max = &q[0], &q[1], &q[50], &q[99], &q[100]
+			}
+			m.Schema.Features = append(m.Schema.Features, f)
 		}
-		m.Schema.Features = append(m.Schema.Features, f)
+	}
+	for _, x := range r.Input.Texts() {
+		m.Schema.Features = append(m.Schema.Features, bundle.Feature{Name: x.Name, Dtype: "text", Missing: "empty", Transform: "tf-idf", Help: x.Help})
 	}
 	for i, name := range t.Classes {
 		s := r.Confusion.Class(i)
 		l := bundle.Label{
-			Name: name, Severity: train.FamilyOf(name).Severity, Benign: i == 0,
+			Name: name, Severity: impact(r, name), Benign: i == 0 && r.Recipe.Benign != "",
 			Precision: figure(s.Precision), Recall: figure(s.Recall), Support: int64(s.Support),
 		}
-		if mapping, ok := attack.ForLabel(name); ok {
+		if mapping, ok := attack.ForLabel(name); ok && r.Recipe.Benign != "" {
 			for _, h := range mapping.From(attack.Anywhere) {
 				l.Attack = append(l.Attack, bundle.Technique{ID: h.Technique, Tactic: h.Tactic, Confidence: h.Confidence, Basis: h.Basis})
 			}
@@ -180,14 +243,33 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 	threshold := func(name string, value float64, split prep.Part, p, rec, fpr float64, n int) {
 		m.Thresholds = append(m.Thresholds, bundle.Threshold{Name: name, Value: value, Precision: figure(p), Recall: figure(rec), FPR: figure(fpr), N: int64(n), Split: split.String()})
 	}
-	threshold(score.AlertThreshold, r.Alert.Threshold, prep.Validation, r.Alert.Precision, r.Alert.Recall, r.Alert.FPR, r.Count[prep.Validation])
-	threshold(score.AbstainThreshold, r.Abstain, prep.Validation, math.NaN(), math.NaN(), math.NaN(), r.Count[prep.Validation])
+	nan := math.NaN()
+	if r.Recipe.Benign != "" {
+		threshold(score.AlertThreshold, r.Alert.Threshold, prep.Validation, r.Alert.Precision, r.Alert.Recall, r.Alert.FPR, r.Count[prep.Validation])
+	}
+	threshold(score.AbstainThreshold, r.AbstainAll, prep.Validation, nan, nan, nan, r.Count[prep.Validation])
+	if r.Isolation != nil {
+		threshold(score.AnomalyThreshold, train.AnomalyShare, prep.Train, r.Anomaly.Precision, r.Anomaly.Recall, r.Anomaly.FPR, r.Count[prep.Holdout])
+	}
+	if r.Centres != nil {
+		threshold(score.OutsideThreshold, r.Outside, prep.Validation, nan, nan, r.OutsideHoldout, r.Count[prep.Validation])
+	}
 	for _, x := range r.Measures {
 		m.Metrics = append(m.Metrics, bundle.Metric{Name: x.Name, Value: figure(x.Value), Low: figure(x.Low), High: figure(x.High), Split: x.Part.String(), N: int64(x.Rows)})
 	}
-	m.Explain = bundle.Explain{Method: "tree-shap-path", Link: "probability", BackgroundN: int64(len(t.Classes)), Tolerance: 1e-9}
-	for c := range t.Classes {
-		m.Explain.BaseValue = append(m.Explain.BaseValue, e.Base(c))
+	m.Explain = bundle.Explain{Method: "tree-shap-path", Link: "probability", Tolerance: 1e-9}
+	if r.Chosen.Boost != nil {
+		m.Explain.Link = "log-odds"
+	}
+	if r.Pipeline != nil {
+		m.Explain.BackgroundN = int64(len(t.Classes))
+	}
+	if _, outputs := r.Forest.Shape(); outputs == 1 {
+		m.Explain.BaseValue = []float64{-e.Base(0), e.Base(0)}
+	} else {
+		for c := range t.Classes {
+			m.Explain.BaseValue = append(m.Explain.BaseValue, e.Base(c))
+		}
 	}
 	m.Lineage = bundle.Lineage{
 		Recipe: r.Recipe.Name, Command: command(r), SplitSeed: int64(r.Seed), Toolchain: runtime.Version(),
@@ -202,6 +284,35 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 	}
 	m.ID = fmt.Sprintf("%s-%s-seed%d-%s", m.Name, m.Version, r.Seed, t.Files[0].SHA256[:12])
 	return m
+}
+
+// architecture names the family of the classifier.
+func architecture(r *train.Result) string {
+	switch r.Chosen.Kind() {
+	case "boosting":
+		return "gradient-boosting"
+	case "extra trees":
+		return "extra-trees"
+	}
+	return "random-forest"
+}
+
+// nodes counts those of all models.
+func nodes(r *train.Result) int {
+	n := r.Forest.Nodes()
+	if r.Isolation != nil {
+		n += r.Isolation.Nodes()
+	}
+	return n
+}
+
+// impact returns how bad it is if a verdict of the class is right: its family's
+// severity or, where the classes are severities, itself.
+func impact(r *train.Result, class string) string {
+	if r.Recipe.Order != nil {
+		return class
+	}
+	return train.FamilyOf(class).Severity
 }
 
 // command returns the command that makes the bundle again.

@@ -11,6 +11,7 @@ package train
 
 import (
 	"fmt"
+	"slices"
 
 	"cloister/builder/internal/train/grow"
 	"cloister/shared/feature"
@@ -24,20 +25,48 @@ type Recipe struct {
 	Description string
 	Released    string // date of this version of the recipe, RFC 3339
 	Schema      *frame.Schema
-	Steps       []feature.Step
-	Dropped     []Dropped // fields that are never features, with the reason
-	Candidates  []Candidate
-	Params      string // file of the search that the candidate comes from, "" for the recipe's own
-	Isolation   grow.IsolationOptions
-	Benign      string // label of the class that is no attack
-	Limits      []string
-	OutOfScope  []string
+	Label       string // text field of the schema that holds the class
+	// Order lists the classes that count, in the order that they get; nil
+	// takes all labels.
+	Order      []string
+	Steps      []feature.Step // numeric columns; none for a recipe of texts
+	Category   string         // text field whose values candidates may make columns of
+	Dropped    []Dropped      // fields that are never features, with the reason
+	Candidates []Candidate
+	Baseline   bool   // the first candidate is only compared with
+	Params     string // file of the search that the candidate comes from, "" for the recipe's own
+	Unflagged  bool   // without an anomaly model
+	Isolation  grow.IsolationOptions
+	Unusual    []feature.Step // what the anomaly model reads; nil for Steps
+	Benign     string         // label of the class that is no attack, "" if there is none
+	ByTime     bool           // rows are split in their order, the newest are hold-out, not at random
+	Limits     []string
+	OutOfScope []string
+}
+
+// Texts reports whether the recipe learns from texts.
+func (r Recipe) Texts() bool { return len(r.Steps) == 0 }
+
+// reads reports whether a candidate of a recipe of texts reads a field.
+func (r Recipe) reads(field string) bool {
+	if field == r.Category {
+		return true
+	}
+	for _, c := range r.Candidates {
+		for _, t := range c.Texts {
+			if slices.Contains(t.From, field) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Dropped is a field kept out of the features.
 type Dropped struct{ Field, Why string }
 
-// Candidate is a forest that is tried on the validation rows.
+// Candidate is a model that is tried on the validation rows: a forest, or
+// boosted trees if Boost is not nil.
 type Candidate struct {
 	Name string
 	// WeightPower p weights a row of a class with n_c of the n training rows
@@ -45,23 +74,35 @@ type Candidate struct {
 	// alike.
 	WeightPower float64
 	Options     grow.ForestOptions
+	Boost       *grow.BoostOptions
+	// Texts and Category are what a candidate of a recipe of texts reads.
+	Texts    []TextSpec
+	Category bool
+}
+
+// Kind names the family of the model.
+func (c Candidate) Kind() string {
+	switch {
+	case c.Boost != nil:
+		return "boosting"
+	case c.Options.ExtraTrees:
+		return "extra trees"
+	}
+	return "forest"
 }
 
 // Recipes returns the known recipes by name.
-func Recipes() map[string]Recipe { return map[string]Recipe{"flows": flows()} }
+func Recipes() map[string]Recipe {
+	out := map[string]Recipe{}
+	for _, r := range []Recipe{flows(), flowsCIC(), seedParity(), severity(), hostTelemetry()} {
+		out[r.Name] = r
+	}
+	return out
+}
 
 // flows is the default recipe: one flow record in, one of the labels out. It
 // uses the fields that every NetFlow export and every capture can provide.
 func flows() Recipe {
-	number := func(field, unit, help string) feature.Step {
-		return feature.Step{Name: field, Op: feature.OpNumber, From: field, Unit: unit, Help: help}
-	}
-	ratio := func(name, from, over, unit, help string) feature.Step {
-		return feature.Step{Name: name, Op: feature.OpRatio, From: from, Over: over, Unit: unit, Help: help}
-	}
-	flag := func(name string, bit int, help string) feature.Step {
-		return feature.Step{Name: name, Op: feature.OpFlag, From: frame.TCPFlags, Bit: bit, Help: help}
-	}
 	var candidates []Candidate
 	for _, power := range []float64{0, 0.25, 0.5, 0.75, 1} {
 		for _, share := range []float64{0, 0.5} {
@@ -73,12 +114,23 @@ func flows() Recipe {
 			})
 		}
 	}
+	for _, c := range []struct {
+		rounds, depth int
+		power         float64
+	}{{60, 6, 0}, {60, 6, 0.25}, {60, 6, 0.5}, {100, 4, 0.25}} {
+		candidates = append(candidates, Candidate{
+			Name:        fmt.Sprintf("%d rounds of trees of depth %d, class weight (n / k n_c)^%g", c.rounds, c.depth, c.power),
+			WeightPower: c.power,
+			Boost:       &grow.BoostOptions{Rounds: c.rounds, MaxDepth: c.depth, LearningRate: 0.2, Subsample: 0.8},
+		})
+	}
 	return Recipe{
 		Name:        "flows",
 		Title:       "Network flows",
 		Description: "Names the attack behind a network flow, or calls it benign, and says how unusual the flow is.",
 		Released:    "2026-11-22T00:00:00Z",
 		Schema:      frame.Flow,
+		Label:       frame.Label,
 		Steps: []feature.Step{
 			number(frame.Protocol, "", "IANA protocol number"),
 			{Name: "SERVICE", Op: feature.OpService, From: frame.DstPort, Help: "service group of the destination port"},
@@ -115,7 +167,8 @@ func flows() Recipe {
 		Isolation:  grow.IsolationOptions{},
 		Benign:     "Benign",
 		Limits: []string{
-			"Probabilities are shares of forest votes and are not calibrated.",
+			"Probabilities are calibrated on rows of the same data: on other traffic they say less than they seem to.",
+			"Rows far from all training rows get no verdict, but a row can be near them and still be something else.",
 			"The split is random: hold-out rows resemble training rows more than new traffic will.",
 			"A flow shows how two addresses exchanged packets, not what was in them.",
 		},
@@ -124,4 +177,16 @@ func flows() Recipe {
 			"Statements about people: a flow shows what two addresses exchanged, not who did it.",
 		},
 	}
+}
+
+func number(field, unit, help string) feature.Step {
+	return feature.Step{Name: field, Op: feature.OpNumber, From: field, Unit: unit, Help: help}
+}
+
+func ratio(name, from, over, unit, help string) feature.Step {
+	return feature.Step{Name: name, Op: feature.OpRatio, From: from, Over: over, Unit: unit, Help: help}
+}
+
+func flag(name string, bit int, help string) feature.Step {
+	return feature.Step{Name: name, Op: feature.OpFlag, From: frame.TCPFlags, Bit: bit, Help: help}
 }

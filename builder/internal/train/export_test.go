@@ -1,0 +1,8 @@
+package train
+
+// What tests check by itself.
+var (
+	FindCentres = findCentres
+	CoverageOf  = coverage
+	AbstainOf   = abstain
+)
