@@ -99,6 +99,155 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fstrange-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh2\x1fid\x1fstrange-title\x1ftabindex\x1f-1")
+				vgn.SetInnerHTML(vugu.HTML("Anomalies"))
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.state())
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fspan")
+						vgn.SetInnerHTML(vugu.HTML("Strange from"))
+						vgn = node(vgparent, "\x1finput\x1fid\x1fstrange\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0.5\x1fmax\x1f1\x1fstep\x1f0.005")
+						{
+							b, err := vjson.Marshal(c.limit())
+							if err != nil {
+								panic(err)
+							}
+							vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+						}
+						on(vgn, "change", func(event vugu.DOMEvent) { c.typed(event) })
+					}
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.list() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						words(vgparent, "List them")
+					}
+				}
+			}
+			vgn = node(vgparent, "\x1finput\x1fclass\x1frange\x1ftype\x1frange\x1fmin\x1f0.5\x1fmax\x1f1\x1fstep\x1f0.005\x1faria-label\x1fPercentile from which a row is strange")
+			vgn.AddAttrInterface("aria-valuetext", c.state())
+			{
+				b, err := vjson.Marshal(c.limit())
+				if err != nil {
+					panic(err)
+				}
+				vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+			}
+			on(vgn, "input", func(event vugu.DOMEvent) { c.typed(event) })
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(vugu.HTML("The percentile is the share of benign training rows that the isolation forest finds less strange. It knows nothing of classes: strange is not malicious, and known attacks may look ordinary."))
+		}
+		if c.x().done.time != nil && c.App.timeline.ready() {
+			{
+				vgcompKey := vugu.MakeCompKey(0x2ADB2C21DAD9D537^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Figure = c.x().timeFigure(&c.App.timeline)
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpair")
+		{
+			vgparent := vgn
+			_ = vgparent
+			{
+				vgcompKey := vugu.MakeCompKey(0x855546BB52703D20^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Figure = c.x().limitFigure(c.App.strangeLimit())
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fhosts-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"hosts-title\"\x3EBy source\x3C/h2\x3E"))
+				{
+					vgcompKey := vugu.MakeCompKey(0xDBC9735F8FB9C99C^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FactTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Choose = c.choose
+					vgcomp.Head = c.head()
+					vgcomp.Name = "Strange rows by source"
+					vgcomp.Rows = c.rows()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+				if len(c.x().done.list) == 0 {
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+					{
+						vgparent := vgn
+						_ = vgparent
+						words(vgparent, "No source has a strange row.")
+					}
+				}
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -611,6 +760,159 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *FigureCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard figure-card")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	vgn.AddAttrInterface("aria-label", c.Figure.title)
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2")
+			vgn.SetInnerHTML(c.Figure.title)
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+				vgn.AddAttrInterface("aria-pressed", c.pressed())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.table = !c.table })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "Table")
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+				on(vgn, "click", func(event vugu.DOMEvent) { c.save(true) })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "SVG")
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+				on(vgn, "click", func(event vugu.DOMEvent) { c.save(false) })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "CSV")
+				}
+			}
+		}
+		if !c.table {
+			{
+				vgcompKey := vugu.MakeCompKey(0x47C0E0D81FB3DE43^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*Drawing)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(Drawing)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.Choose = c.Choose
+				vgcomp.Figure = c.Figure
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		if c.table {
+			{
+				vgcompKey := vugu.MakeCompKey(0x742F11CAC58C01EC^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FactTable)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.Head = c.Figure.head
+				vgcomp.Name = c.Figure.title
+				vgcomp.Rows = c.Figure.rows
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		for vgiterkeyt, n := range c.Figure.notes {
+			var vgiterkey interface{} = vgiterkeyt
+			_ = vgiterkey
+			n := n
+			_ = n
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(n)
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *GroupCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fgroup-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1fgroup-title\x1ftabindex\x1f-1")
+			vgn.SetInnerHTML(c.title())
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(c.counts())
+		}
+		{
+			vgcompKey := vugu.MakeCompKey(0xE77DF0F66A8C6170^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(FactTable)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.Choose = c.choose
+			vgcomp.Head = c.head()
+			vgcomp.Name = c.title()
+			vgcomp.Rows = c.rows()
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -1022,15 +1324,15 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan\x1faria-hidden\x1ftrue")
-					vgn.AddAttrInterface("class", "mark "+severityClass(c.k()))
-					vgn.SetInnerHTML(severityMark(c.k()))
+					vgn.AddAttrInterface("class", "mark "+c.sevClass())
+					vgn.SetInnerHTML(c.sevMark())
 					words(vgparent, " ")
 					vgn = node(vgparent, "\x1fstrong")
 					vgn.SetInnerHTML(c.k().Name)
 					words(vgparent, " ")
 					vgn = node(vgparent, "\x1fspan")
-					vgn.AddAttrInterface("class", "tag "+severityClass(c.k()))
-					vgn.SetInnerHTML(c.k().Severity)
+					vgn.AddAttrInterface("class", "tag "+c.sevClass())
+					vgn.SetInnerHTML(c.sev())
 					words(vgparent, " ")
 					if c.flagged() {
 						vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag tag-hot")
@@ -1047,6 +1349,15 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							words(vgparent, "? withheld")
+						}
+					}
+					words(vgparent, " ")
+					if c.outside() {
+						vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag")
+						{
+							vgparent := vgn
+							_ = vgparent
+							words(vgparent, "∅ outside")
 						}
 					}
 				}
@@ -1088,6 +1399,54 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fsentence breaks")
 				vgn.SetInnerHTML(c.sentence())
+				vgn = node(vgparent, "\x1fp")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
+					vgn.SetInnerHTML(c.App.copyText("sentence") + " the verdict")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy("sentence", c.copyable()) })
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fmarks\x1frole\x1fgroup\x1faria-label\x1fYour decision")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, m := range c.marks() {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					m := m
+					_ = m
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
+					vgn.AddAttrInterface("aria-pressed", c.marked(m))
+					vgn.SetInnerHTML(mark{mark: m}.sign() + " " + m)
+					on(vgn, "click", func(event vugu.DOMEvent) { c.mark(m) })
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
+				vgn.AddAttrInterface("aria-pressed", c.compared())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.compare(c.d().at) })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "Compare")
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+				vgn.AddAttrInterface("disabled", len(c.App.changes) == 0)
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.undo() })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "Undo")
+				}
+				vgn = node(vgparent, "\x1ftextarea\x1fclass\x1finput note-input\x1frows\x1f1\x1faria-label\x1fNote\x1fplaceholder\x1fNote, kept in the session file only\x1fmaxlength\x1f1500")
+				{
+					b, err := vjson.Marshal(c.m().note)
+					if err != nil {
+						panic(err)
+					}
+					vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+				}
+				on(vgn, "input", func(event vugu.DOMEvent) { c.note(event) })
 			}
 			if c.d().fault != nil {
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fnote note-error\x1frole\x1falert")
@@ -1295,6 +1654,23 @@ func (c *Results) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 			if c.some() {
 				{
+					vgcompKey := vugu.MakeCompKey(0x65632DDBEAA1E442^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*Tabs)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(Tabs)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("verdicts") {
+				{
 					vgcompKey := vugu.MakeCompKey(0x5906646E1A5DF2E9^vgin.CurrentPositionHash(), vgiterkey)
 					// ask BuildEnv for prior instance of this specific component
 					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*ScoreChart)
@@ -1310,7 +1686,41 @@ func (c *Results) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 			}
-			if c.some() {
+			if c.timed() {
+				{
+					vgcompKey := vugu.MakeCompKey(0x5D056347D75252A5^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*TimeCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(TimeCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.grouped() {
+				{
+					vgcompKey := vugu.MakeCompKey(0x63772E1FD1817C61^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*GroupCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(GroupCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("verdicts") {
 				{
 					vgcompKey := vugu.MakeCompKey(0x6EABE0534C5E2C25^vgin.CurrentPositionHash(), vgiterkey)
 					// ask BuildEnv for prior instance of this specific component
@@ -1318,6 +1728,57 @@ func (c *Results) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					if vgcomp == nil {
 						// create new one if needed
 						vgcomp = new(VerdictTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("why") {
+				{
+					vgcompKey := vugu.MakeCompKey(0x90F114B27FBAB96F^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*WhyScreen)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(WhyScreen)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("threshold") {
+				{
+					vgcompKey := vugu.MakeCompKey(0x89249F594F01DB32^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*ThresholdScreen)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(ThresholdScreen)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("anomalies") {
+				{
+					vgcompKey := vugu.MakeCompKey(0xD63EA39506736E13^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*AnomalyScreen)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(AnomalyScreen)
 						vgin.BuildEnv.WireComponent(vgcomp)
 					}
 					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
@@ -1562,6 +2023,27 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 				if c.App.phase == finished {
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+					vgn.AddAttrInterface("disabled", c.App.store.rows() == 0)
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.saveSession() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						words(vgparent, "Save session")
+					}
+				}
+				if c.App.phase == finished {
+					vgn = node(vgparent, "\x1fspan\x1fclass\x1fpick")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1finput\x1fid\x1fchoose-session\x1fclass\x1fpick-input\x1ftype\x1ffile\x1faccept\x1f.json\x1faria-label\x1fOpen a session")
+						on(vgn, "change", func(event vugu.DOMEvent) { c.App.chosen(event) })
+						vgn = node(vgparent, "\x1flabel\x1ffor\x1fchoose-session\x1fclass\x1fbutton")
+						vgn.SetInnerHTML(vugu.HTML("Open session"))
+					}
+				}
+				if c.App.phase == finished {
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton primary")
 					on(vgn, "click", func(event vugu.DOMEvent) { c.App.home() })
 					{
@@ -1671,6 +2153,46 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.AddAttrInterface("disabled", c.App.threshold == c.App.bundle.Threshold)
 				vgn.SetInnerHTML("Reset to " + decimal(c.App.bundle.Threshold, 2))
 				on(vgn, "click", func(event vugu.DOMEvent) { c.App.setThreshold(c.App.bundle.Threshold) })
+				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					vgn.SetInnerHTML(vugu.HTML("Show scores"))
+					vgn = node(vgparent, "\x1finput\x1fid\x1fscore-from\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01\x1faria-label\x1fLowest score shown")
+					{
+						b, err := vjson.Marshal(c.low())
+						if err != nil {
+							panic(err)
+						}
+						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+					}
+					on(vgn, "change", func(event vugu.DOMEvent) { c.ends(event, true) })
+				}
+				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					vgn.SetInnerHTML(vugu.HTML("to"))
+					vgn = node(vgparent, "\x1finput\x1fid\x1fscore-to\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01\x1faria-label\x1fHighest score shown")
+					{
+						b, err := vjson.Marshal(c.high())
+						if err != nil {
+							panic(err)
+						}
+						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+					}
+					on(vgn, "change", func(event vugu.DOMEvent) { c.ends(event, false) })
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1ftitle\x1fDragging over the histogram chooses a range of scores instead of moving the threshold")
+				vgn.AddAttrInterface("aria-pressed", c.pressed(c.brush))
+				on(vgn, "click", func(event vugu.DOMEvent) { c.brush = !c.brush })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "Brush")
+				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				vgn.AddAttrInterface("aria-pressed", c.pressed(c.App.linear))
 				vgn.SetInnerHTML(c.scaleText())
@@ -1718,6 +2240,8 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgn.AddAttrInterface("x1", c.lineX())
 						vgn.AddAttrInterface("x2", c.lineX())
 					}
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fbrush\x1faria-hidden\x1ftrue")
+					vgn.AddAttrInterface("style", c.box())
 					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fhist-knob\x1faria-hidden\x1ftrue")
 					vgn.AddAttrInterface("style", c.knob())
 					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fhist-hit\x1faria-hidden\x1ftrue")
@@ -2299,6 +2823,419 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *Tabs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fnav\x1fclass\x1ftabs\x1faria-label\x1fViews of the run")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		for i, s := range screens {
+			var vgiterkey interface{} = i
+			_ = vgiterkey
+			i := i
+			_ = i
+			s := s
+			_ = s
+			vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1ftab")
+			vgn.AddAttrInterface("aria-current", c.current(s))
+			vgn.AddAttrInterface("aria-keyshortcuts", c.key(i))
+			vgn.AddAttrInterface("id", c.id(s))
+			vgn.SetInnerHTML(s.title)
+			on(vgn, "click", func(event vugu.DOMEvent) { c.App.openScreen(s.id) })
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		{
+			vgcompKey := vugu.MakeCompKey(0x30801C7499B09D88^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*ScoreChart)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(ScoreChart)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.App = c.App
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpair")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fstates-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"states-title\" tabindex=\"-1\"\x3EStates\x3C/h2\x3E"))
+				{
+					vgcompKey := vugu.MakeCompKey(0x1102104036AC249F^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FactTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Head = c.stateHead()
+					vgcomp.Name = "States"
+					vgcomp.Rows = c.stateRows()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(vugu.HTML("A row without a verdict is neither right nor wrong: it is counted apart, and whether its score reaches the threshold is told all the same."))
+			}
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fown-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"own-title\"\x3EThresholds by class\x3C/h2\x3E"))
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fThresholds by class")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1ftable\x1fclass\x1fplain-table small")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fthead")
+						vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EClass\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EThreshold\x3C/th\x3E\x3C/tr\x3E"))
+						vgn = node(vgparent, "\x1ftbody")
+						{
+							vgparent := vgn
+							_ = vgparent
+							for k, n := range c.App.store.byClass {
+								var vgiterkey interface{} = k
+								_ = vgiterkey
+								k := k
+								_ = k
+								n := n
+								_ = n
+								vgn = node(vgparent, "\x1ftr")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fth\x1fscope\x1frow")
+									vgn.SetInnerHTML(c.App.store.classes[k].Name)
+									vgn = node(vgparent, "\x1ftd\x1fclass\x1fnum")
+									vgn.SetInnerHTML(count(n))
+									vgn = node(vgparent, "\x1ftd\x1fclass\x1fnum")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1finput\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01")
+										vgn.AddAttrInterface("aria-label", "Threshold of "+c.App.store.classes[k].Name)
+										vgn.AddAttrInterface("id", c.ownID(k))
+										vgn.AddAttrInterface("placeholder", c.common())
+										{
+											b, err := vjson.Marshal(c.own(k))
+											if err != nil {
+												panic(err)
+											}
+											vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+										}
+										on(vgn, "change", func(event vugu.DOMEvent) { c.setOwn(event, k) })
+									}
+								}
+							}
+						}
+					}
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(vugu.HTML("An empty field follows the common threshold. A class is that of the verdict."))
+			}
+		}
+		if !c.t().labelled() {
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fnote\x1faria-label\x1fNo labels")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fnote-text")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fp")
+					vgn.SetInnerHTML(c.unlabelled())
+				}
+			}
+		}
+		if c.t().labelled() {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpair")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fmeasure-title")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+					vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"measure-title\"\x3EAgainst the file\x26#39;s labels\x3C/h2\x3E"))
+					vgn = node(vgparent, "\x1fdl\x1fclass\x1fverdict-figures")
+					{
+						vgparent := vgn
+						_ = vgparent
+						for vgiterkeyt, m := range c.measures() {
+							var vgiterkey interface{} = vgiterkeyt
+							_ = vgiterkey
+							m := m
+							_ = m
+							vgn = node(vgparent, "\x1fdiv")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fdt")
+								vgn.SetInnerHTML(m[0])
+								vgn = node(vgparent, "\x1fdd")
+								vgn.SetInnerHTML(m[1])
+							}
+						}
+					}
+					{
+						vgcompKey := vugu.MakeCompKey(0xFB3530338117B9C4^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(FactTable)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.Head = c.binaryHead()
+						vgcomp.Name = "Flagged against labels"
+						vgcomp.Rows = c.binaryRows()
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
+					}
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+					vgn.SetInnerHTML(c.basis())
+				}
+				{
+					vgcompKey := vugu.MakeCompKey(0x34ADE8744D259D56^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FigureCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgcomp.Figure = c.roc()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+		}
+		if c.t().labelled() {
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fconfusion-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"confusion-title\"\x3EConfusion matrix\x3C/h2\x3E"))
+				{
+					vgcompKey := vugu.MakeCompKey(0xDC9087CCC1A77C4D^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FactTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Head = c.matrixHead()
+					vgcomp.Name = "Confusion matrix"
+					vgcomp.Rows = c.matrixRows()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(vugu.HTML("Rows are the labels of the file, columns the most probable class of verdicts that were given; withheld and outside rows stand apart."))
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1ftime-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1ftime-title")
+			vgn.SetInnerHTML(vugu.HTML("Time line"))
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(c.about())
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					vgn.SetInnerHTML(vugu.HTML("From (UTC)"))
+					vgn = node(vgparent, "\x1finput\x1fid\x1ftime-from\x1fclass\x1finput\x1ftype\x1fdatetime-local\x1fstep\x1f1")
+					{
+						b, err := vjson.Marshal(c.from())
+						if err != nil {
+							panic(err)
+						}
+						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+					}
+					on(vgn, "change", func(event vugu.DOMEvent) { c.typed(event, true) })
+				}
+				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					vgn.SetInnerHTML(vugu.HTML("to"))
+					vgn = node(vgparent, "\x1finput\x1fid\x1ftime-to\x1fclass\x1finput\x1ftype\x1fdatetime-local\x1fstep\x1f1")
+					{
+						b, err := vjson.Marshal(c.to())
+						if err != nil {
+							panic(err)
+						}
+						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+					}
+					on(vgn, "change", func(event vugu.DOMEvent) { c.typed(event, false) })
+				}
+				if c.App.view.filter.time.on {
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.all() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						words(vgparent, "All times")
+					}
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+				vgn.AddAttrInterface("aria-pressed", c.pressed())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.table = !c.table })
+				{
+					vgparent := vgn
+					_ = vgparent
+					words(vgparent, "Table")
+				}
+			}
+		}
+		if !c.table {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1ftime-plot")
+			{
+				vgparent := vgn
+				_ = vgparent
+				{
+					vgcompKey := vugu.MakeCompKey(0x9BA36A2A52BD1220^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*Drawing)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(Drawing)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Figure = c.fig
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fbrush\x1faria-hidden\x1ftrue")
+				vgn.AddAttrInterface("style", c.box())
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1ftime-hit\x1faria-hidden\x1ftrue")
+				on(vgn, "pointerdown", func(event vugu.DOMEvent) { c.grab(event) })
+				on(vgn, "pointermove", func(event vugu.DOMEvent) { c.drag(event) })
+				on(vgn, "pointerup", func(event vugu.DOMEvent) { c.held = false })
+				on(vgn, "pointercancel", func(event vugu.DOMEvent) { c.held = false })
+			}
+		}
+		if c.table {
+			{
+				vgcompKey := vugu.MakeCompKey(0x9E6D5867E9C72934^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FactTable)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.Head = c.fig.head
+				vgcomp.Name = c.fig.title
+				vgcomp.Rows = c.fig.rows
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+		vgn.SetInnerHTML(vugu.HTML("Heights grow with the logarithm of the count; the part in the colour of alerts is flagged. Drag to choose a stretch of time, or type its ends."))
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *TopBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -2443,16 +3380,23 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Find"))
-					vgn = node(vgparent, "\x1finput\x1fid\x1fsearch\x1fclass\x1finput\x1ftype\x1fsearch\x1fplaceholder\x1faddress, class, technique\x1fautocomplete\x1foff\x1fspellcheck\x1ffalse")
+					vgn.SetInnerHTML(vugu.HTML("Group by"))
+					vgn = node(vgparent, "\x1fselect\x1fid\x1fgroup\x1fclass\x1finput")
+					on(vgn, "change", func(event vugu.DOMEvent) { c.group(event) })
 					{
-						b, err := vjson.Marshal(c.App.find)
-						if err != nil {
-							panic(err)
+						vgparent := vgn
+						_ = vgparent
+						for vgiterkeyt, g := range groupings {
+							var vgiterkey interface{} = vgiterkeyt
+							_ = vgiterkey
+							g := g
+							_ = g
+							vgn = node(vgparent, "\x1foption")
+							vgn.AddAttrInterface("selected", c.App.groups.by == g[0])
+							vgn.AddAttrInterface("value", g[0])
+							vgn.SetInnerHTML(g[1])
 						}
-						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
 					}
-					on(vgn, "input", func(event vugu.DOMEvent) { c.find(event) })
 				}
 				if c.f() != everything {
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
@@ -2464,6 +3408,79 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 			}
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1ffilter")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1ffilter-box")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1finput\x1fid\x1fsearch\x1fclass\x1finput\x1ftype\x1ftext\x1frole\x1fcombobox\x1faria-label\x1fFilter\x1faria-autocomplete\x1flist\x1faria-controls\x1ffilter-list\x1faria-describedby\x1ffilter-note\x1fplaceholder\x1ffilter: score >= 0.9 and not port = 443, or a word\x1fautocomplete\x1foff\x1fautocapitalize\x1foff\x1fspellcheck\x1ffalse")
+				vgn.AddAttrInterface("aria-activedescendant", c.chosen())
+				vgn.AddAttrInterface("aria-expanded", c.expanded())
+				vgn.AddAttrInterface("aria-invalid", c.invalid())
+				{
+					b, err := vjson.Marshal(c.App.find)
+					if err != nil {
+						panic(err)
+					}
+					vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+				}
+				on(vgn, "input", func(event vugu.DOMEvent) { c.find(event) })
+				on(vgn, "keydown", func(event vugu.DOMEvent) { c.findKey(event) })
+				on(vgn, "focus", func(event vugu.DOMEvent) { c.focus(true) })
+				on(vgn, "blur", func(event vugu.DOMEvent) { c.focus(false) })
+				if len(c.offers) > 0 {
+					vgn = node(vgparent, "\x1ful\x1fid\x1ffilter-list\x1fclass\x1ffilter-list\x1frole\x1flistbox\x1faria-label\x1fWhat could stand here")
+					{
+						vgparent := vgn
+						_ = vgparent
+						for i, o := range c.offers {
+							var vgiterkey interface{} = i
+							_ = vgiterkey
+							i := i
+							_ = i
+							o := o
+							_ = o
+							vgn = node(vgparent, "\x1fli\x1frole\x1foption")
+							vgn.AddAttrInterface("aria-selected", c.offerOn(i))
+							vgn.AddAttrInterface("class", c.offerClass(i))
+							vgn.AddAttrInterface("id", c.offerID(i))
+							on(vgn, "mousedown", func(event vugu.DOMEvent) { event.PreventDefault(); c.take(i) })
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fcode")
+								vgn.SetInnerHTML(o.Text)
+								words(vgparent, " ")
+								vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
+								vgn.SetInnerHTML(o.Help)
+							}
+						}
+					}
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpresets\x1frole\x1fgroup\x1faria-label\x1fReady-made filters")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, p := range presets {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					p := p
+					_ = p
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
+					vgn.AddAttrInterface("aria-pressed", c.pressed(p))
+					vgn.AddAttrInterface("title", p.help)
+					vgn.SetInnerHTML(p.name)
+					on(vgn, "click", func(event vugu.DOMEvent) { c.preset(p) })
+				}
+			}
+			vgn = node(vgparent, "\x1fp\x1fid\x1ffilter-note")
+			vgn.AddAttrInterface("class", c.noteClass())
+			vgn.SetInnerHTML(c.note())
 		}
 		vgn = node(vgparent, "\x1fdiv\x1fid\x1fgrid\x1fclass\x1fgrid\x1frole\x1fgrid\x1ftabindex\x1f0\x1faria-label\x1fVerdicts. Arrow keys or j and k move, Enter opens a record.")
 		vgn.AddAttrInterface("aria-activedescendant", c.active())
@@ -2588,7 +3605,246 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		vgn = node(vgparent, "\x1fp\x1fclass\x1fkeys muted small")
-		vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3Ej\x3C/kbd\x3E \x3Ckbd\x3Ek\x3C/kbd\x3E or arrows move · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens · \x3Ckbd\x3EEsc\x3C/kbd\x3E closes · \x3Ckbd\x3E/\x3C/kbd\x3E finds"))
+		vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3Ej\x3C/kbd\x3E \x3Ckbd\x3Ek\x3C/kbd\x3E or arrows move · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens · \x3Ckbd\x3EEsc\x3C/kbd\x3E closes · \x3Ckbd\x3E/\x3C/kbd\x3E filters · \x3Ckbd\x3Ex\x3C/kbd\x3E marks · \x3Ckbd\x3Eu\x3C/kbd\x3E undoes"))
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fwhy-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh2\x1fid\x1fwhy-title\x1ftabindex\x1f-1")
+				vgn.SetInnerHTML(vugu.HTML("Explain many records"))
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.state())
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+				{
+					vgparent := vgn
+					_ = vgparent
+					if c.x().n() > 0 {
+						vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fspan")
+							vgn.SetInnerHTML(vugu.HTML("Class"))
+							vgn = node(vgparent, "\x1fselect\x1fid\x1fwhy-class\x1fclass\x1finput")
+							on(vgn, "change", func(event vugu.DOMEvent) { c.choose(event) })
+							{
+								vgparent := vgn
+								_ = vgparent
+								for k, n := range c.counts() {
+									var vgiterkey interface{} = k
+									_ = vgiterkey
+									k := k
+									_ = k
+									n := n
+									_ = n
+									vgn = node(vgparent, "\x1foption")
+									vgn.AddAttrInterface("selected", k == c.class)
+									vgn.AddAttrInterface("value", k)
+									vgn.SetInnerHTML(c.option(k, n))
+								}
+							}
+						}
+					}
+					if !c.x().running {
+						vgn = node(vgparent, "\x1fbutton\x1fid\x1fexplain-all\x1ftype\x1fbutton\x1fclass\x1fbutton primary")
+						vgn.AddAttrInterface("disabled", len(c.App.view.index) == 0 || c.App.phase == scoring)
+						vgn.SetInnerHTML(c.ask())
+						on(vgn, "click", func(event vugu.DOMEvent) { c.App.explainAll() })
+					}
+					if c.x().running {
+						vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+						on(vgn, "click", func(event vugu.DOMEvent) { c.x().stop = true })
+						{
+							vgparent := vgn
+							_ = vgparent
+							words(vgparent, "Stop")
+						}
+					}
+				}
+			}
+			if c.x().running {
+				vgn = node(vgparent, "\x1fprogress\x1fclass\x1fprogress\x1fmax\x1f1\x1faria-label\x1fShare of the records that is explained")
+				vgn.AddAttrInterface("value", c.share())
+			}
+			if c.x().fault != nil {
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fbad")
+				vgn.SetInnerHTML(sentence(c.x().fault.Error()))
+			}
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(c.basis())
+		}
+		if len(c.rows) > 0 {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpair")
+			{
+				vgparent := vgn
+				_ = vgparent
+				{
+					vgcompKey := vugu.MakeCompKey(0xE7C23D546A704229^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FigureCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgcomp.Figure = c.bar
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+				{
+					vgcompKey := vugu.MakeCompKey(0x948D7C788FC5B0F9^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FigureCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgcomp.Choose = c.App.openRow
+					vgcomp.Figure = c.swarm
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+		}
+		if len(c.rows) > 0 {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpair")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscreen")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fspan")
+						vgn.SetInnerHTML(vugu.HTML("Feature"))
+						vgn = node(vgparent, "\x1fselect\x1fid\x1fwhy-feature\x1fclass\x1finput")
+						on(vgn, "change", func(event vugu.DOMEvent) { c.feature(event) })
+						{
+							vgparent := vgn
+							_ = vgparent
+							for vgiterkeyt, j := range c.order {
+								var vgiterkey interface{} = vgiterkeyt
+								_ = vgiterkey
+								j := j
+								_ = j
+								vgn = node(vgparent, "\x1foption")
+								vgn.AddAttrInterface("selected", j == c.x().feature)
+								vgn.AddAttrInterface("value", j)
+								vgn.SetInnerHTML(featureName(c.App.bundle.Features, j))
+							}
+						}
+					}
+					{
+						vgcompKey := vugu.MakeCompKey(0x1F69B4FBA3E839FD^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(FigureCard)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.App = c.App
+						vgcomp.Choose = c.App.openRow
+						vgcomp.Figure = c.dependence
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
+					}
+				}
+				vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fcluster-title")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+					vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"cluster-title\"\x3EFlagged rows by reason\x3C/h2\x3E"))
+					{
+						vgcompKey := vugu.MakeCompKey(0x971CBE6777874EC9^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(FactTable)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.Choose = c.openCluster
+						vgcomp.Head = c.clusterHead()
+						vgcomp.Name = "Clusters"
+						vgcomp.Rows = c.clusterRows()
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
+					}
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+					vgn.SetInnerHTML(vugu.HTML("Rows of one class whose attributions point the same way (cosine to the cluster\x26#39;s mean at least 0.9). Choosing one opens its first record."))
+				}
+			}
+		}
+		if c.compare != nil {
+			{
+				vgcompKey := vugu.MakeCompKey(0x271630267D8717AB^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Figure = c.compare
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		if c.compare == nil {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				words(vgparent, "To compare records, open one and choose Compare, or press c in the table: up to 20.")
+			}
+		}
 	}
 	return vgout
 }

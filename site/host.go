@@ -56,6 +56,10 @@ type Host interface {
 	Size(id string) (width, height float64)
 	// OnChange has f called whenever the window's size or its seal has changed.
 	OnChange(f func())
+	// Settings returns the part of the window's address behind #, without it.
+	Settings() string
+	// SetSettings replaces that part, without a step in the history.
+	SetSettings(s string)
 	// Hold keeps pointer events of a drag coming to the element that the
 	// event was sent to, until the pointer is released.
 	Hold(e vugu.DOMEvent)

@@ -224,6 +224,7 @@ type host struct {
 	attempts []Attempt
 	stopped  int
 	cores    int
+	settings string
 	pipes    []*pipe
 }
 
@@ -246,6 +247,8 @@ func (h *host) Bundle() (string, []byte) {
 }
 func (h *host) Sample() (job.File, string)      { return newFile("sample.csv", 1000), "97 rows, labelled" }
 func (h *host) Files(vugu.DOMEvent) []job.File  { return h.files }
+func (h *host) Settings() string                { return h.settings }
+func (h *host) SetSettings(s string)            { h.settings = s }
 func (h *host) Cores() int                      { return h.cores }
 func (h *host) Memory() Memory                  { return Memory{64 << 20, []int64{48 << 20}} }
 func (h *host) Seal() Seal                      { return h.seal }

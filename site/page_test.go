@@ -159,8 +159,8 @@ func TestTable_isOperableByKeyboard(t *testing.T) {
 	if f := p.host.focused[len(p.host.focused)-1]; f != "grid" {
 		t.Errorf("Escape focuses %q", f)
 	}
-	if e := key("x"); e.prevented {
-		t.Error("x is taken from the browser")
+	if e := key("q"); e.prevented {
+		t.Error("q is taken from the browser")
 	}
 	if e := p.fire(grid, "keydown", map[string]any{"key": "j", "ctrlKey": true}); e.prevented {
 		t.Error("Ctrl+J is taken from the browser")

@@ -1,9 +1,13 @@
 package site
 
 import (
+	"slices"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"cloister/shared/job"
+	"cloister/site/internal/session"
 
 	"github.com/vugu/vugu"
 )
@@ -27,10 +31,58 @@ func (c *RecordDrawer) r() *job.Record { return c.App.drawer.record }
 func (c *RecordDrawer) k() job.Class { return c.App.recordClass() }
 
 func (c *RecordDrawer) flagged() bool {
-	return c.App.store.attack[c.d().at] >= c.App.threshold
+	return c.App.store.flags(int(c.d().at), c.App.threshold)
 }
 
 func (c *RecordDrawer) held() bool { return c.App.store.abstained[c.d().at] }
+
+func (c *RecordDrawer) outside() bool { return c.App.store.outside[c.d().at] }
+
+func (c *RecordDrawer) level() int { return c.App.store.level(int(c.d().at)) }
+
+func (c *RecordDrawer) sev() string      { return job.Severities[c.level()] }
+func (c *RecordDrawer) sevMark() string  { return marksOfSeverity[c.level()] }
+func (c *RecordDrawer) sevClass() string { return "sev" + strconv.Itoa(c.level()) }
+
+func (c *RecordDrawer) m() mark { return c.App.store.marks[c.d().at] }
+
+func (c *RecordDrawer) marks() []string { return session.Marks }
+
+func (c *RecordDrawer) marked(m string) string { return strconv.FormatBool(c.m().mark == m) }
+
+// mark marks the record, or takes the mark back.
+func (c *RecordDrawer) mark(m string) {
+	now := c.m()
+	if now.mark == m {
+		m = ""
+	}
+	c.App.setMark(c.d().at, mark{m, now.note})
+}
+
+func (c *RecordDrawer) compared() string {
+	return strconv.FormatBool(slices.Contains(c.App.shap.compared, c.d().at))
+}
+
+func (c *RecordDrawer) note(e vugu.DOMEvent) {
+	text := strings.ToValidUTF8(e.PropString("target", "value"), "\uFFFD")
+	for len(text) > session.MaxNote { // 1,500 characters may be more bytes
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	c.App.setMark(c.d().at, mark{c.m().mark, text})
+}
+
+// copyable is the verdict as a ticket wants it: where from, what, why, by
+// which bundle.
+func (c *RecordDrawer) copyable() string {
+	a := c.App
+	s := c.sentence() + " File: " + a.store.fileName(c.d().at, a.run.name) + ", row " + count(c.d().row) + ". Attack score " + decimal(a.store.attack[c.d().at], 3) +
+		", threshold " + decimal(a.threshold, 3) + ". Bundle " + a.bundle.Name + " " + a.bundle.Version + ", SHA-256 " + a.bundle.SHA256 + "."
+	if m := c.m(); m.mark != "" || m.note != "" {
+		s += " Analyst: " + strings.TrimSpace(m.mark+" "+m.note) + "."
+	}
+	return s
+}
 
 func (c *RecordDrawer) heldText() string {
 	return "No class reaches " + percent(c.App.bundle.Abstain) + ", so the verdict is withheld. The class above is the most probable one."
@@ -83,7 +135,16 @@ func (c *RecordDrawer) key(e vugu.DOMEvent) {
 	if modified(e) {
 		return
 	}
+	if tag := e.PropString("target", "tagName"); tag == "TEXTAREA" || tag == "INPUT" {
+		return
+	}
 	switch e.PropString("key") {
+	case "x":
+		c.App.nextMark()
+	case "u":
+		c.App.undo()
+	case "c":
+		c.App.compare(c.d().at)
 	case "j":
 		c.App.move(c.App.table.cursor + 1)
 	case "k":

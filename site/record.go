@@ -3,7 +3,6 @@ package site
 import (
 	"cmp"
 	"errors"
-	"slices"
 
 	"cloister/shared/job"
 	"cloister/site/internal/pool"
@@ -78,7 +77,7 @@ func shares(r *job.Record, classes []job.Class) []classShare {
 			out = append(out, classShare{classes[s.Class].Name, s.Probability, s.Class == r.Class})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b classShare) int { return cmp.Compare(b.p, a.p) })
+	arrange(out, func(a, b classShare) int { return cmp.Compare(b.p, a.p) })
 	for i, s := range out {
 		if i >= 3 && s.p < 0.001 {
 			return out[:i]

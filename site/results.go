@@ -15,6 +15,14 @@ func (c *Results) class() string {
 // some reports whether there are verdicts, or may be soon.
 func (c *Results) some() bool { return c.App.phase == scoring || c.App.store.rows() > 0 }
 
+// timed reports whether there is a time line to show on this screen.
+func (c *Results) timed() bool {
+	return c.some() && c.App.timeline.ready() && (c.App.on("verdicts") || c.App.on("anomalies"))
+}
+
+// grouped reports whether the rows are grouped.
+func (c *Results) grouped() bool { return c.some() && c.App.on("verdicts") && c.App.groups.by != "" }
+
 // empty says why a finished run has nothing to show, "" if it has.
 func (c *Results) empty() string {
 	s := c.App.summary

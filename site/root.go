@@ -54,6 +54,10 @@ func (a *App) chosen(e vugu.DOMEvent) {
 		a.openBundle(files[i])
 		return
 	}
+	if a.phase == finished && len(files) == 1 && strings.HasSuffix(strings.ToLower(files[0].Name()), ".session.json") {
+		a.openSession(files[0])
+		return
+	}
 	switch a.phase {
 	case scoring:
 		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "another file is being scored"))
@@ -81,7 +85,16 @@ func (a *App) rootKey(e vugu.DOMEvent) {
 			return
 		}
 		e.PreventDefault()
+		a.openScreen(screens[0].id)
 		a.host.Focus("search")
+	default:
+		tag := e.PropString("target", "tagName")
+		if k := e.PropString("key"); len(k) == 1 && a.scored() && a.panel == noPanel && tag != "INPUT" && tag != "SELECT" && tag != "TEXTAREA" && !modified(e) {
+			if i := int(k[0]) - '1'; i >= 0 && i < len(screens) {
+				a.openScreen(screens[i].id)
+				a.host.Focus("tab-" + screens[i].id)
+			}
+		}
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 
 	"cloister/shared/job"
 	"cloister/site/internal/pool"
+	"cloister/site/internal/session"
 )
 
 // runState is the run under way or the last one.
 type runState struct {
 	name      string // of the file, or how many there are
 	files     []pool.File
+	sources   []session.File // what was scored
 	parts     []pool.Part
 	sample    bool
 	size      int64
@@ -22,6 +24,7 @@ type runState struct {
 	stopping  bool
 	drawn     time.Time
 	sorted    time.Time
+	derived   time.Time // when what is derived was complete last
 	announced time.Time
 	said      string // the last announcement of progress
 	memory    Memory // at the last drawing
@@ -36,8 +39,16 @@ func (a *App) open(files []job.File, sample bool) {
 	if a.phase != ready && a.phase != finished || len(files) == 0 {
 		return
 	}
-	before := a.keep()
+	before, f, o := a.keep(), a.view.filter, a.view.order
 	a.clear()
+	if f.text != "" && a.wanted == "" {
+		a.wanted = f.text
+	}
+	f.text, f.time = "", stretch{}
+	if o.key >= 0 { // a column that the next file may not have
+		o = fileOrder
+	}
+	a.view.set(f, o, a.threshold)
 	a.fault, a.panel, a.notice = nil, noPanel, ""
 	a.phase = scoring
 	a.run.name, a.run.sample, a.run.began = files[0].Name(), sample, time.Now()
@@ -46,6 +57,7 @@ func (a *App) open(files []job.File, sample bool) {
 	}
 	for _, f := range files {
 		a.run.size += f.Size()
+		a.run.sources = append(a.run.sources, session.File{Name: f.Name(), Size: f.Size()})
 	}
 	a.run.progress.Total = a.run.size
 	a.host.ScrollTo("top", 0)
@@ -141,6 +153,7 @@ func (a *App) take(e pool.Event, parts []pool.Part) error {
 	}
 	a.histogram.grow(a.store.attack)
 	a.view.grow()
+	a.want()
 	return nil
 }
 
@@ -163,6 +176,9 @@ func (a *App) progressed(p job.Progress) bool {
 	a.run.drawn = now
 	a.run.memory = a.host.Memory()
 	a.count()
+	if !a.view.busy() {
+		a.work()
+	}
 	if a.view.stale() && now.Sub(a.run.sorted) >= sortEvery {
 		a.run.sorted = now
 		a.view.refresh()

@@ -12,6 +12,8 @@ import (
 type ScoreChart struct {
 	App    *App
 	held   bool // the handle is being dragged
+	brush  bool // dragging chooses a range instead
+	start  float64
 	text   string
 	typing bool // in the number input
 }
@@ -143,7 +145,7 @@ func (c *ScoreChart) grab(e vugu.DOMEvent) {
 	if e.PropFloat64("button") != 0 {
 		return
 	}
-	c.held = true
+	c.held, c.start = true, math.NaN()
 	c.App.host.Hold(e)
 	c.drag(e)
 }
@@ -153,6 +155,53 @@ func (c *ScoreChart) drag(e vugu.DOMEvent) {
 		return
 	}
 	if width := e.PropFloat64("target", "clientWidth"); width > 0 {
-		c.App.setThreshold(math.Round(e.PropFloat64("offsetX")/width*1000) / 1000)
+		at := math.Round(min(max(e.PropFloat64("offsetX")/width, 0), 1)*1000) / 1000
+		switch {
+		case !c.brush:
+			c.App.setThreshold(at)
+		case math.IsNaN(c.start):
+			c.start = at
+		default:
+			c.App.brushScore(c.start, at)
+		}
 	}
+}
+
+// chosen is the range of scores on show.
+func (c *ScoreChart) chosen() stretch {
+	if f := c.App.view.filter.score; f.on {
+		return f
+	}
+	return stretch{false, 0, 1}
+}
+
+func (c *ScoreChart) low() string  { return strconv.FormatFloat(c.chosen().lo, 'f', -1, 64) }
+func (c *ScoreChart) high() string { return strconv.FormatFloat(c.chosen().hi, 'f', -1, 64) }
+
+// ends takes an end of the range from an input; the whole range is none.
+func (c *ScoreChart) ends(e vugu.DOMEvent, first bool) {
+	v, err := strconv.ParseFloat(e.PropString("target", "value"), 64)
+	if err != nil || v != v {
+		return
+	}
+	v = min(max(v, 0), 1)
+	f := c.chosen()
+	if first {
+		f.lo = v
+	} else {
+		f.hi = v
+	}
+	if f.lo == 0 && f.hi == 1 {
+		f.lo = math.NaN()
+	}
+	c.App.brushScore(f.lo, f.hi)
+}
+
+// box is where the brush lies.
+func (c *ScoreChart) box() string {
+	f := c.App.view.filter.score
+	if !f.on {
+		return "display:none"
+	}
+	return "left:" + px(100*f.lo) + "%;width:" + px(max(100*(f.hi-f.lo), 0.2)) + "%"
 }

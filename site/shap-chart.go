@@ -71,7 +71,7 @@ func (c *ShapChart) value(b bar) string {
 // parts returns all attributions, largest first.
 func (c *ShapChart) parts() []job.Attribution {
 	p := slices.Clone(c.r().Attributions)
-	slices.SortStableFunc(p, func(a, b job.Attribution) int { return cmp.Compare(math.Abs(b.SHAP), math.Abs(a.SHAP)) })
+	arrange(p, func(a, b job.Attribution) int { return cmp.Compare(math.Abs(b.SHAP), math.Abs(a.SHAP)) })
 	return p
 }
 

@@ -7,6 +7,8 @@ package site
 
 import (
 	"errors"
+	"math"
+	"slices"
 
 	"cloister/shared/job"
 	"cloister/site/internal/pool"
@@ -35,6 +37,8 @@ type App struct {
 	view      *view
 	histogram histogram
 	threshold float64
+	own       []float64 // thresholds by class, NaN for none, nil for none at all
+	cut       int       // counts their changes
 	summary   *job.Summary
 	tops      tops
 	topsKey   topsKey
@@ -55,9 +59,21 @@ type App struct {
 	attempts    []Attempt
 	trying      bool
 	tried       bool
-	recordWidth float64 // px inside the drawer
-	find        string  // as typed
-	copied      string  // what was put on the clipboard last
+	recordWidth float64  // px inside the drawer
+	find        string   // as typed
+	findFault   error    // why it is no filter
+	screen      string   // id of the screen on show
+	changes     []change // marks, to be undone
+	typedNote   int32    // row whose note is being typed, -1 for none
+	kept        string   // settings in the address
+	wanted      string   // filter of the address, until columns are known
+	marked      int      // counts changes of marks
+	timeline    timeline
+	groups      groups
+	shap        attributed
+	measured    measures
+	strange     anomalies
+	copied      string // what was put on the clipboard last
 }
 
 // phase is where the page is between opening and a finished run.
@@ -112,12 +128,18 @@ func (a *App) update(f func()) {
 // clear forgets the run.
 func (a *App) clear() {
 	a.store = newStore(a.bundle.Classes)
+	a.store.own = a.own
 	a.view = newView(a.store, a.threshold)
 	a.histogram = histogram{}
 	a.summary, a.run = nil, runState{}
 	a.tops, a.topsKey, a.nFlagged = tops{}, topsKey{}, 0
 	a.table = tableState{height: a.table.height}
 	a.drawer = drawerState{loading: a.drawer.loading}
+	a.changes, a.typedNote = nil, -1
+	a.timeline, a.groups = timeline{}, groups{by: a.groups.by}
+	a.find, a.findFault = "", nil
+	a.shap = attributed{chosen: -1}
+	a.measured, a.strange = measures{}, anomalies{limit: a.strange.limit}
 }
 
 // Start begins to load the default bundle and returns at once.
@@ -159,9 +181,10 @@ func (a *App) load(name string, data []byte) {
 			return
 		}
 		a.staff(client, stop, data)
-		a.bundle, a.bundleFile, a.bundleData, a.threshold = b, name, data, b.Threshold
+		a.bundle, a.bundleFile, a.bundleData, a.threshold, a.own = b, name, data, b.Threshold, nil
 		a.phase = ready
 		a.clear()
+		a.applySettings(a.host.Settings())
 		if early != nil {
 			a.open(early, false)
 		}
@@ -248,11 +271,12 @@ func (a *App) fail(doing string, err error) {
 type topsKey struct {
 	rows      int
 	threshold float64
+	cut       int // counts changes of thresholds by class
 }
 
 // count brings the figures that depend on the threshold up to date.
 func (a *App) count() {
-	key := topsKey{a.store.rows(), a.threshold}
+	key := topsKey{a.store.rows(), a.threshold, a.cut}
 	if key == a.topsKey {
 		return
 	}
@@ -268,6 +292,35 @@ func (a *App) setThreshold(t float64) {
 		return
 	}
 	a.threshold = min(max(t, 0), 1)
+	a.recut()
+}
+
+// setOwn gives a class a threshold of its own; NaN takes it back.
+func (a *App) setOwn(class int, t float64) {
+	if a.store.own == nil {
+		a.store.own = make([]float64, len(a.store.classes))
+		for k := range a.store.own {
+			a.store.own[k] = math.NaN()
+		}
+	}
+	if t == t {
+		t = min(max(t, 0), 1)
+	}
+	a.store.own[class] = t
+	if !slices.ContainsFunc(a.store.own, func(t float64) bool { return t == t }) {
+		a.store.own = nil
+	}
+	a.own = a.store.own
+	a.cut++
+	a.recut()
+}
+
+// recut brings up to date what depends on the thresholds.
+func (a *App) recut() {
+	if a.view.filter.text != "" || a.view.filter.flagged {
+		a.view.again()
+	}
 	a.show(a.view.filter, a.view.order)
 	a.count()
+	a.keepSettings()
 }

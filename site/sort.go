@@ -3,7 +3,6 @@ package site
 import (
 	"cmp"
 	"math"
-	"slices"
 )
 
 // radix sorts rows by a number in passes of eleven bits, one a step. It is
@@ -111,7 +110,7 @@ func (r *ranking) step() bool {
 	if !r.merging {
 		if r.at < n {
 			end := min(r.at+firstRun, n)
-			slices.SortStableFunc(r.a[r.at:end], func(i, j uint32) int { return natural(r.words[i], r.words[j]) })
+			arrange(r.a[r.at:end], func(i, j uint32) int { return natural(r.words[i], r.words[j]) })
 			r.at = end
 			return n <= firstRun
 		}

@@ -29,7 +29,13 @@ type store struct {
 	prob      []float64
 	anomaly   []float64
 	abstained []bool
+	outside   []bool
+	severity  []uint8 // index into job.Severities
 	columns   []*column
+	clock     *column   // the time column, nil without one
+	label     *column   // what the file itself says of its rows, nil if nothing
+	own       []float64 // thresholds by class, NaN where the common one holds; nil for none
+	marks     map[int32]mark
 
 	attack  []float64 // of every row, listed or not
 	byClass []int64   // of every row, withheld ones included
@@ -46,6 +52,7 @@ const (
 	roleDestination
 	rolePort
 	roleProtocol
+	roleLabel
 )
 
 // column is one display column; texts are kept as indices into words.
@@ -60,7 +67,7 @@ type column struct {
 }
 
 func newStore(classes []job.Class) *store {
-	return &store{classes: classes, limit: listLimit, byClass: make([]int64, len(classes))}
+	return &store{classes: classes, limit: listLimit, byClass: make([]int64, len(classes)), marks: map[int32]mark{}}
 }
 
 // rows returns the number of rows scored; listed how many of them a table can
@@ -72,7 +79,7 @@ func (s *store) listed() int { return len(s.row) }
 // not fit the bundle.
 func (s *store) append(b *job.Batch, from origin) error {
 	n := len(b.Row)
-	if len(b.Class) != n || len(b.Probability) != n || len(b.Attack) != n || len(b.Anomaly) != n || len(b.Abstained) != n {
+	if b.Outside != nil && len(b.Outside) != n || b.Severity != nil && len(b.Severity) != n || len(b.Class) != n || len(b.Probability) != n || len(b.Attack) != n || len(b.Anomaly) != n || len(b.Abstained) != n {
 		return fmt.Errorf("batch of %d rows: columns differ in length", n)
 	}
 	for i, k := range b.Class {
@@ -92,13 +99,21 @@ func (s *store) append(b *job.Batch, from origin) error {
 		}
 	}
 	s.attack = append(s.attack, b.Attack...)
+	s.class = append(s.class, b.Class...)
 	had := s.listed()
 	if k := len(s.origins); k == 0 || s.origins[k-1] != from {
 		s.origins, s.starts = append(s.origins, from), append(s.starts, int32(had))
 	}
 	n = min(n, s.limit-had)
 	s.row = append(s.row, b.Row[:n]...)
-	s.class = append(s.class, b.Class[:n]...)
+	s.outside = append(s.outside, padded(b.Outside, len(b.Row))[:n]...)
+	if b.Severity == nil { // an older scorer: that of the class
+		for _, k := range b.Class[:n] {
+			s.severity = append(s.severity, uint8(max(severity(s.classes[k]), 0)))
+		}
+	} else {
+		s.severity = append(s.severity, b.Severity[:n]...)
+	}
 	s.prob = append(s.prob, b.Probability[:n]...)
 	s.anomaly = append(s.anomaly, b.Anomaly[:n]...)
 	s.abstained = append(s.abstained, b.Abstained[:n]...)
@@ -128,6 +143,12 @@ type origin struct {
 
 // place returns the part of row i and the row's number in it.
 func (s *store) place(i int32) (part int, row int64) {
+	o := s.origins[s.stretch(i)]
+	return o.part, s.row[i] - o.base
+}
+
+// stretch is the index of the origin of row i.
+func (s *store) stretch(i int32) int {
 	k, found := slices.BinarySearch(s.starts, i)
 	if !found {
 		k--
@@ -135,7 +156,7 @@ func (s *store) place(i int32) (part int, row int64) {
 	for k+1 < len(s.starts) && s.starts[k+1] == i { // a stretch without rows
 		k++
 	}
-	return s.origins[k].part, s.row[i] - s.origins[k].base
+	return k
 }
 
 // expect says about how many rows will come.
@@ -196,6 +217,12 @@ func (s *store) column(name, unit string, numbers bool) *column {
 		c.index = map[string]uint32{}
 	}
 	s.columns = append(s.columns, c)
+	switch {
+	case c.role == roleTime && numbers && s.clock == nil:
+		s.clock = c
+	case c.role == roleLabel && !numbers && s.label == nil:
+		s.label = c
+	}
 	return c
 }
 
@@ -312,6 +339,8 @@ func roleOf(name string) role {
 		return rolePort
 	case "protocol", "proto", "ipprotocol":
 		return roleProtocol
+	case "attack", "label":
+		return roleLabel
 	}
 	return plain
 }
@@ -326,16 +355,46 @@ func (s *store) find(r role) *column {
 	return nil
 }
 
-// flagged counts the rows whose attack probability reaches the threshold. It
-// costs one comparison a row, about a millisecond for a million in wasm.
+// flags reports whether row i reaches its threshold: that of its class if it
+// has one, else the common one.
+func (s *store) flags(i int, threshold float64) bool {
+	if s.own != nil {
+		if t := s.own[s.class[i]]; t == t {
+			threshold = t
+		}
+	}
+	return s.attack[i] >= threshold
+}
+
+// flagged counts the rows that reach their threshold. It costs a comparison a
+// row, about a millisecond for a million in wasm.
 func (s *store) flagged(threshold float64) int64 {
 	var n int64
+	if s.own != nil {
+		for i := range s.attack {
+			if s.flags(i, threshold) {
+				n++
+			}
+		}
+		return n
+	}
 	for _, v := range s.attack {
 		if v >= threshold {
 			n++
 		}
 	}
 	return n
+}
+
+// level is the severity of row i as a place in [job.Severities].
+func (s *store) level(i int) int { return int(s.severity[i]) }
+
+// padded returns x, or n times false if it is nil.
+func padded(x []bool, n int) []bool {
+	if x == nil {
+		return make([]bool, n)
+	}
+	return x
 }
 
 // severity returns the place of a class in [job.Severities], -1 if it has

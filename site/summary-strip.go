@@ -52,7 +52,7 @@ func (c *SummaryStrip) entries(e []entry, techniques bool) []topEntry {
 		t.full = t.text + ": " + plural(x.n, "flagged row", "flagged rows") + ". Shows them in the table."
 		f := filter{class: x.class, flagged: true}
 		if x.class < 0 {
-			f.text = needleOf(x.name)
+			f.text = x.filter
 		}
 		on := c.App.view.filter == f
 		t.pressed = map[bool]string{true: "true", false: "false"}[on]

@@ -126,14 +126,16 @@ func (a *App) sortBy(key int) {
 		o.desc = !a.view.order.desc
 	}
 	a.show(a.view.filter, o)
+	a.keepSettings()
 	a.rewind()
 }
 
 // filterBy changes the filter and goes to the first row.
 func (a *App) filterBy(f filter) {
-	if needleOf(a.find) != f.text {
-		a.find = f.text
+	if f.text != a.view.filter.text {
+		a.find, a.findFault = f.text, nil
 	}
+	a.keepSettings()
 	a.show(f, a.view.order)
 	a.rewind()
 }
@@ -168,7 +170,7 @@ func (a *App) visible(w window, h []heading) []tableRow {
 	for at := w.from; at < w.to; at++ {
 		i := a.view.index[at]
 		r := tableRow{at: at, store: i, id: rowID(i), class: "row", cells: make([]cell, 0, len(h))}
-		if a.store.attack[i] >= a.threshold {
+		if a.store.flags(int(i), a.threshold) {
 			r.class += " flagged"
 		}
 		if at == a.table.cursor {
@@ -193,16 +195,18 @@ func (a *App) fill(r *tableRow, i int, h []heading) {
 		c := cell{class: h[k].class}
 		switch {
 		case k == 0:
-			c.text = count(s.row[i])
+			c.text, c.mark = count(s.row[i]), s.marks[int32(i)].sign()
 		case h[k].key >= 0:
 			c.text = s.columns[h[k].key].text(i)
 		case h[k].title == "Technique":
 			c.text = techniqueList(class)
 		case h[k].key == byClass:
 			c.text = class.Name
-			if s.abstained[i] {
+			if s.outside[i] {
+				c.text, c.mark = "outside ("+class.Name+"?)", "∅"
+			} else if s.abstained[i] {
 				c.text, c.mark = "withheld ("+class.Name+"?)", "?"
-			} else if s.attack[i] >= a.threshold {
+			} else if s.flags(i, a.threshold) {
 				c.mark = "⚑"
 			}
 		case h[k].key == byProbability:
@@ -210,8 +214,8 @@ func (a *App) fill(r *tableRow, i int, h []heading) {
 		case h[k].key == byAttack:
 			c.text = decimal(s.attack[i], 3)
 		case h[k].key == bySeverity:
-			c.text, c.mark = class.Severity, severityMark(class)
-			c.class += " " + severityClass(class)
+			c.text, c.mark = job.Severities[s.level(i)], marksOfSeverity[s.level(i)]
+			c.class += " sev" + strconv.Itoa(s.level(i))
 		case h[k].key == byAnomaly:
 			c.text = percent(s.anomaly[i])
 		}
@@ -219,11 +223,13 @@ func (a *App) fill(r *tableRow, i int, h []heading) {
 	}
 }
 
+// marksOfSeverity are discs that fill up, from least to most severe.
+var marksOfSeverity = []string{"○", "◔", "◑", "◕", "●"}
+
 // severityMark is a disc that fills up with severity.
 func severityMark(c job.Class) string {
-	marks := []string{"○", "◔", "◑", "◕", "●"}
-	if k := severity(c); k >= 0 && k < len(marks) {
-		return marks[k]
+	if k := severity(c); k >= 0 && k < len(marksOfSeverity) {
+		return marksOfSeverity[k]
 	}
 	return ""
 }
@@ -293,6 +299,14 @@ func (a *App) gridKey(key string) bool {
 		a.move(0)
 	case "End":
 		a.move(len(a.view.index) - 1)
+	case "x":
+		a.nextMark()
+	case "u":
+		a.undo()
+	case "c":
+		if a.table.cursor < len(a.view.index) {
+			a.compare(a.view.index[a.table.cursor])
+		}
 	case "Enter", " ":
 		if a.table.cursor < len(a.view.index) {
 			a.inspect(a.view.index[a.table.cursor])

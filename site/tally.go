@@ -35,9 +35,10 @@ func binOf(x float64) int {
 
 // entry is a name with the flagged rows that bear it.
 type entry struct {
-	name  string // shown, and looked for when it is chosen
-	class int    // index of the class, -1 for other things
-	n     int64
+	name   string // shown
+	class  int    // index of the class, -1 for other things
+	n      int64
+	filter string // that chooses the rows, "" for a class
 }
 
 // tops are the names with most flagged rows, at most topCount each.
@@ -61,7 +62,7 @@ func (s *store) tally(threshold float64) tops {
 		byHost = make([]int64, len(hosts.words))
 	}
 	for i := range s.row {
-		if s.attack[i] < threshold {
+		if s.own == nil && s.attack[i] < threshold || s.own != nil && !s.flags(i, threshold) {
 			continue
 		}
 		byClass[s.class[i]]++
@@ -75,7 +76,7 @@ func (s *store) tally(threshold float64) tops {
 		if n == 0 {
 			continue
 		}
-		t.classes = append(t.classes, entry{s.classes[k].Name, k, n})
+		t.classes = append(t.classes, entry{s.classes[k].Name, k, n, ""})
 		for i, a := range s.classes[k].Attack {
 			// a technique may serve two tactics
 			if !slices.ContainsFunc(s.classes[k].Attack[:i], func(b job.Technique) bool { return a.ID == b.ID }) {
@@ -85,11 +86,11 @@ func (s *store) tally(threshold float64) tops {
 	}
 	for k, n := range byHost {
 		if n > 0 && hosts.words[k] != "" {
-			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n})
+			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n, equals(s.fieldName(hosts), hosts.words[k])})
 		}
 	}
 	for id, n := range byTechnique {
-		t.techniques = append(t.techniques, entry{id, -1, n})
+		t.techniques = append(t.techniques, entry{id, -1, n, equals("technique", id)})
 	}
 	t.hostCount = len(t.hosts)
 	t.classes, t.hosts, t.techniques = most(t.classes), most(t.hosts), most(t.techniques)
@@ -116,7 +117,7 @@ func most(e []entry) []entry {
 
 // sortEntries sorts entries by falling count, ties by class and name.
 func sortEntries(e []entry) []entry {
-	slices.SortFunc(e, ahead)
+	arrange(e, ahead)
 	return e
 }
 

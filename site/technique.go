@@ -32,6 +32,12 @@ func obsolete(id string) string {
 	return ""
 }
 
+// tacticName is a tactic's name, "" if it is not known.
+func tacticName(id string) string {
+	t, _ := attack.TacticByID(id)
+	return t.Name
+}
+
 // tacticText is a tactic's name with its id.
 func tacticText(id string) string {
 	if t, ok := attack.TacticByID(id); ok {

@@ -3,6 +3,8 @@ package site
 import (
 	"strconv"
 
+	"cloister/site/internal/query"
+
 	"github.com/vugu/vugu"
 )
 
@@ -11,9 +13,12 @@ import (
 type VerdictTable struct {
 	App *App
 
-	heads []heading
-	win   window
-	rows  []tableRow
+	heads  []heading
+	win    window
+	rows   []tableRow
+	offers []query.Completion
+	offer  int // the one that is chosen, -1 for none
+	inside bool
 }
 
 // Compute chooses the rows to draw.
@@ -64,11 +69,10 @@ func (c *VerdictTable) onlyFlagged(e vugu.DOMEvent) {
 	c.App.filterBy(f)
 }
 
-func (c *VerdictTable) find(e vugu.DOMEvent) {
-	f := c.f()
-	c.App.find = e.PropString("target", "value")
-	f.text = needleOf(c.App.find)
-	c.App.filterBy(f)
+func (c *VerdictTable) group(e vugu.DOMEvent) {
+	c.App.groups.by = e.PropString("target", "value")
+	c.App.keepSettings()
+	c.App.work()
 }
 
 func (c *VerdictTable) reset() {

@@ -2,18 +2,25 @@ package site
 
 import (
 	"math"
-	"strings"
 	"time"
-
-	"cloister/shared/job"
 )
 
 // filter chooses rows. The zero value with class -1 chooses all.
 type filter struct {
 	class   int // index of the class, -1 for every class
 	flagged bool
-	text    string // looked for in texts, classes and techniques; case folded in ASCII
+	text    string  // a filter of cloister/site/internal/query that is valid for the store
+	score   stretch // of attack scores
+	time    stretch // of the time column, as it stands there
 }
+
+// stretch is a closed range that was chosen with a brush.
+type stretch struct {
+	on     bool
+	lo, hi float64
+}
+
+func (s stretch) has(v float64) bool { return !s.on || v >= s.lo && v <= s.hi }
 
 var everything = filter{class: -1}
 
@@ -92,57 +99,32 @@ func (v *view) refresh() {
 	}
 }
 
+// again makes the list anew, dropping one that is under way.
+func (v *view) again() { v.work = v.begin() }
+
 // passes applies the filter's cheap parts to row i.
 func (v *view) passes(i int) bool {
 	return (v.filter.class < 0 || int(v.s.class[i]) == v.filter.class) &&
-		(!v.filter.flagged || v.s.attack[i] >= v.threshold)
+		(!v.filter.flagged || v.s.flags(i, v.threshold)) &&
+		v.filter.score.has(v.s.attack[i]) && (!v.filter.time.on || v.filter.time.has(v.s.time(i)))
 }
 
 // work is a list in the making: match words, choose rows, rank words, sort.
 type work struct {
-	n       int // rows of the store that it covers
-	match   []*matcher
-	classes []bool // classes that the text matches, nil without a text
-	next    int    // next row to choose
-	index   []int32
-	rank    *ranking
-	keys    *radix
-}
-
-// matcher marks the words of a column that contain the needle.
-type matcher struct {
-	c   *column
-	hit []bool
+	n     int // rows of the store that it covers
+	match *match
+	next  int // next row to choose
+	index []int32
+	rank  *ranking
+	keys  *radix
 }
 
 func (v *view) begin() *work {
 	w := &work{n: v.s.listed()}
-	if v.filter.text == "" {
-		return w
-	}
-	for _, c := range v.s.columns {
-		if c.numbers == nil {
-			w.match = append(w.match, &matcher{c: c, hit: make([]bool, 0, len(c.words))})
-		}
-	}
-	for _, k := range v.s.classes {
-		w.classes = append(w.classes, mentions(k, v.filter.text))
+	if v.filter.text != "" {
+		w.match = v.s.match(v.filter.text, v.threshold)
 	}
 	return w
-}
-
-// mentions reports whether a class, its severity or one of its techniques
-// contains the needle.
-func mentions(k job.Class, needle string) bool {
-	if contains(k.Name, needle) || contains(k.Severity, needle) {
-		return true
-	}
-	for _, t := range k.Attack {
-		if contains(t.ID, needle) || contains(techniqueName(t.ID), needle) {
-			return true
-		}
-	}
-	return false
 }
 
 const (
@@ -157,18 +139,13 @@ func (v *view) step() bool {
 	if w == nil {
 		return true
 	}
-	for _, m := range w.match {
-		if from := len(m.hit); from < len(m.c.words) {
-			for _, word := range m.c.words[from:min(from+wordStep, len(m.c.words))] {
-				m.hit = append(m.hit, contains(word, v.filter.text))
-			}
-			return false
-		}
+	if w.match != nil && !w.match.step() {
+		return false
 	}
 	if w.next < w.n {
 		end := min(w.next+rowStep, w.n)
 		for i := w.next; i < end; i++ {
-			if v.passes(i) && w.matches(v.s, i) {
+			if v.passes(i) && (w.match == nil || w.match.row(i)) {
 				w.index = append(w.index, int32(i))
 			}
 		}
@@ -182,18 +159,6 @@ func (v *view) step() bool {
 	}
 	v.index, v.seen, v.work = w.index, w.n, nil
 	return true
-}
-
-func (w *work) matches(s *store, i int) bool {
-	if w.classes == nil || w.classes[s.class[i]] {
-		return true
-	}
-	for _, m := range w.match {
-		if m.hit[m.c.codes[i]] {
-			return true
-		}
-	}
-	return false
 }
 
 // sort does a step of sorting w.index.
@@ -255,47 +220,9 @@ func (s *store) key(o order, texts *column) func(i int32) float64 {
 	case byAnomaly:
 		return func(i int32) float64 { return s.anomaly[i] }
 	case bySeverity:
-		levels := make([]float64, len(s.classes))
-		for k, c := range s.classes {
-			levels[k] = float64(severity(c))
-		}
-		return func(i int32) float64 { return levels[s.class[i]] }
+		return func(i int32) float64 { return float64(s.level(int(i))) }
 	}
 	return func(i int32) float64 { return float64(s.row[i]) }
-}
-
-// contains reports whether s contains needle, which is in lower case, without
-// regard to the case of ASCII letters.
-func contains(s, needle string) bool {
-	if needle == "" {
-		return true
-	}
-	for i := 0; i+len(needle) <= len(s); i++ {
-		j := 0
-		for j < len(needle) && lower(s[i+j]) == needle[j] {
-			j++
-		}
-		if j == len(needle) {
-			return true
-		}
-	}
-	return false
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
-
-// needleOf prepares what a person typed for [contains].
-func needleOf(typed string) string {
-	b := []byte(strings.TrimSpace(typed))
-	for i := range b {
-		b[i] = lower(b[i])
-	}
-	return string(b)
 }
 
 // show changes filter and order of the table.
@@ -307,13 +234,12 @@ func (a *App) show(f filter, o order) {
 // work steps the view on a goroutine until it is complete, with a pause for
 // the window's events after each step.
 func (a *App) work() {
-	if a.working || !a.view.busy() {
+	if a.working || !a.view.busy() && a.due() == nil {
 		return
 	}
 	// most lists are made in a step or two: no flicker for those
 	for range 2 {
-		if a.view.step() {
-			a.listed()
+		if a.step() {
 			return
 		}
 	}
@@ -322,13 +248,53 @@ func (a *App) work() {
 		for {
 			time.Sleep(time.Millisecond)
 			a.env.Lock()
-			if a.view.step() {
+			if a.step() {
 				a.working = false
-				a.listed()
 				a.env.UnlockRender()
 				return
 			}
 			a.env.UnlockOnly()
 		}
 	}()
+}
+
+// step does a few milliseconds of what is to be done, the list first, and
+// reports whether nothing is left.
+func (a *App) step() bool {
+	if a.view.busy() {
+		if a.view.step() {
+			a.listed()
+			return a.due() == nil
+		}
+		return false
+	}
+	d := a.due()
+	if d == nil {
+		return true
+	}
+	d.step(a)
+	return a.due() == nil
+}
+
+// derived is something that is computed over all rows in steps, and again when
+// what it rests on has changed.
+type derived interface {
+	// due reports whether there is something to do; it is cheap.
+	due(a *App) bool
+	// step does a few milliseconds of it.
+	step(a *App)
+}
+
+// due returns what is to be computed next for what is on show, or nil.
+func (a *App) due() derived {
+	if a.phase == scoring && time.Since(a.run.derived) < sortEvery { // rows still come
+		return nil
+	}
+	for _, d := range a.shown() {
+		if d.due(a) {
+			return d
+		}
+	}
+	a.run.derived = time.Now()
+	return nil
 }

@@ -277,8 +277,8 @@ func TestStore_tallyCountsATechniqueOnce(t *testing.T) {
 	}
 	got := s.tally(0.5)
 	want := tops{
-		classes: []entry{{"SSH", 1, 2}, {"Bot", 2, 1}}, hosts: []entry{{"a", -1, 2}, {"b", -1, 1}},
-		techniques: []entry{{"T1110.001", -1, 2}}, hostCount: 2,
+		classes: []entry{{"SSH", 1, 2, ""}, {"Bot", 2, 1, ""}}, hosts: []entry{{"a", -1, 2, "src = a"}, {"b", -1, 1, "src = b"}},
+		techniques: []entry{{"T1110.001", -1, 2, "technique = T1110.001"}}, hostCount: 2,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -290,7 +290,7 @@ func TestMost_isTheHeadOfTheSortedList(t *testing.T) {
 	for n := range 60 {
 		var e []entry
 		for i := range n {
-			e = append(e, entry{fmt.Sprint("h", i), -1, int64(r.IntN(6))})
+			e = append(e, entry{fmt.Sprint("h", i), -1, int64(r.IntN(6)), ""})
 		}
 		r.Shuffle(n, func(i, j int) { e[i], e[j] = e[j], e[i] })
 		got := most(e)

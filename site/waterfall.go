@@ -60,7 +60,7 @@ type tick struct {
 func newWaterfall(r *job.Record, features []job.Feature, width float64) *waterfall {
 	w := &waterfall{width: width, narrow: width < 400, nameLen: 24, unit: r.Unit, base: r.Base, end: r.Margin}
 	parts := slices.Clone(r.Attributions)
-	slices.SortStableFunc(parts, func(a, b job.Attribution) int {
+	arrange(parts, func(a, b job.Attribution) int {
 		return cmp.Compare(math.Abs(b.SHAP), math.Abs(a.SHAP))
 	})
 	shown := parts[:min(len(parts), waterfallRows)]

@@ -46,9 +46,10 @@ type Pool struct {
 // member is a scorer and what it holds.
 type member struct {
 	Member
-	holds   int  // part that was scored last, -1 for none
-	busy    bool // scores, or reads a part again
-	scoring bool // holds is being scored: rows that have come can be explained
+	holds   int   // part that was scored last, -1 for none
+	upto    int64 // row of it that was surely reached
+	busy    bool  // scores, or reads a part again
+	scoring bool  // holds is being scored: rows that have come can be explained
 }
 
 // New returns a pool of one scorer. more starts another one with the same
@@ -121,31 +122,52 @@ var errClosed = errors.New("the scorers were stopped")
 // Explain explains a row, by its number within a part of the last run. It
 // waits for a scorer if all are at work and none holds the part; a part that
 // no scorer holds any more is scored again up to the row.
-func (p *Pool) Explain(part int, row int64) (job.Record, error) {
+func (p *Pool) Explain(part int, row int64) (r job.Record, err error) {
+	err = p.with(part, row, func(c *job.Client) error {
+		r, err = c.Explain(row)
+		return err
+	})
+	return r, err
+}
+
+// Attribute explains rows of a part, ascending, as [job.Client.Attribute].
+func (p *Pool) Attribute(part int, rows []int64) (a job.Attributions, err error) {
+	if len(rows) == 0 {
+		return a, nil
+	}
+	err = p.with(part, rows[len(rows)-1], func(c *job.Client) error {
+		a, err = c.Attribute(rows)
+		return err
+	})
+	return a, err
+}
+
+// with calls f with a scorer that holds a part up to row.
+func (p *Pool) with(part int, row int64, f func(*job.Client) error) error {
 	p.mu.Lock()
 	if part < 0 || part >= len(p.parts) {
 		p.mu.Unlock()
-		return job.Record{}, job.Failf("input", "Score the file again.", "part %d was not scored", part)
+		return job.Failf("input", "Score the file again.", "part %d was not scored", part)
 	}
 	parts := p.parts
 	for {
 		if p.closed {
 			p.mu.Unlock()
-			return job.Record{}, errClosed
+			return errClosed
 		}
 		var idle *member
 		for _, m := range p.members {
-			if m.holds == part && (!m.busy || m.scoring) {
+			if m.holds == part && m.upto >= row && !m.busy || m.holds == part && m.scoring {
 				scoring := m.scoring
 				if !scoring {
 					m.busy = true
 				}
 				p.mu.Unlock()
-				rec, err := m.Client.Explain(row)
+				err := f(m.Client)
 				if !scoring {
 					p.release(m)
 				}
-				return rec, err
+				return err
 			}
 			if !m.busy && idle == nil {
 				idle = m
@@ -156,12 +178,12 @@ func (p *Pool) Explain(part int, row int64) (job.Record, error) {
 			p.mu.Unlock()
 			defer p.release(idle)
 			if err := p.read(idle, parts[part], row); err != nil {
-				return job.Record{}, err
+				return err
 			}
 			p.mu.Lock()
-			idle.holds = part
+			idle.holds, idle.upto = part, row
 			p.mu.Unlock()
-			return idle.Client.Explain(row)
+			return f(idle.Client)
 		}
 		p.change.Wait()
 	}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -134,7 +135,7 @@ func (r *run) enlist(m *member) {
 			for m.busy && !r.p.closed { // explains
 				r.p.change.Wait()
 			}
-			m.busy, m.scoring, m.holds = true, true, part
+			m.busy, m.scoring, m.holds, m.upto = true, true, part, math.MaxInt64
 			r.p.mu.Unlock()
 			r.score(m, part)
 			r.p.mu.Lock()

@@ -177,7 +177,9 @@ func (q *Query) write(b *strings.Builder, e *expr) {
 	}
 }
 
-// quoted writes a value so that it reads back: in quotes if it must be.
+// Quote writes a value so that it reads back, in quotes if it must be.
+func Quote(s string) string { return quoted(s, false) }
+
 func quoted(s string, always bool) string {
 	plain := s != "" && !always && !keyword(s)
 	for i := 0; plain && i < len(s); i++ {
@@ -225,6 +227,10 @@ func number(s string) float64 {
 	}
 	return v * scale
 }
+
+// ParseMoment reads a time as a filter does, in milliseconds since 1970 UTC;
+// NaN if it is none.
+func ParseMoment(s string) float64 { return moment(s) }
 
 // moment reads 2006-01-02[T 15:04[:05]] in UTC or a number, as milliseconds.
 func moment(s string) float64 {

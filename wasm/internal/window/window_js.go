@@ -7,6 +7,7 @@ package window
 import (
 	"errors"
 	"runtime"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -299,6 +300,21 @@ func (h *host) OnChange(f func()) {
 	})
 	h.window.Call("addEventListener", "resize", call)
 	h.window.Call("addEventListener", "cloister-seal", call)
+}
+
+func (h *host) Settings() string {
+	return strings.TrimPrefix(text(get(h.window.Get("parent").Get("location"), "hash")), "#")
+}
+
+// SetSettings changes the address of the shell around the program. That is no
+// navigation: nothing is loaded, and what is behind # is never sent.
+func (h *host) SetSettings(s string) {
+	defer func() { _ = recover() }() // too many changes in a short time are refused
+	if s != "" {
+		s = "#" + s
+	}
+	shell := h.window.Get("parent")
+	shell.Get("history").Call("replaceState", nil, "", text(shell.Get("location").Get("pathname"))+s)
 }
 
 func (h *host) Hold(e vugu.DOMEvent) {

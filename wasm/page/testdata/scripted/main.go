@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,7 @@ func (s *scripted) batch(r *rand.Rand, at, n int64, byClass []int64) *job.Batch 
 		p := max(attack, 1-attack)
 		b.Row, b.Class, b.Probability, b.Attack = append(b.Row, i+1), append(b.Class, uint16(k)), append(b.Probability, p), append(b.Attack, attack)
 		b.Anomaly, b.Abstained = append(b.Anomaly, r.Float64()), append(b.Abstained, r.IntN(80) == 0)
+		b.Severity, b.Outside = append(b.Severity, uint8(slices.Index(job.Severities, classes[k].Severity))), append(b.Outside, i%211 == 210)
 		byClass[k]++
 		start.Numbers = append(start.Numbers, 1518611292443+float64(137*i))
 		from := fmt.Sprintf("172.31.%d.%d", 64+r.IntN(6), 1+r.IntN(250))
