@@ -220,3 +220,10 @@ func (r *Registry) Yank(ctx context.Context, by Actor, name, version, reason str
 	}
 	return r.Bundle(ctx, name, version)
 }
+
+// CountBundles counts the published bundles that are current and those that
+// are yanked.
+func (r *Registry) CountBundles(ctx context.Context) (current, yanked int, err error) {
+	err = r.db.read.QueryRowContext(ctx, "select coalesce(sum(case when yanked_at = 0 then 1 else 0 end), 0), coalesce(sum(case when yanked_at = 0 then 0 else 1 end), 0) from bundles").Scan(&current, &yanked)
+	return current, yanked, wrap("database", err)
+}

@@ -3,31 +3,20 @@ package registry_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
-	"cloister/builder/internal/publish"
 	"cloister/builder/internal/registry"
-	"cloister/builder/internal/registry/build"
-	"cloister/shared/bundle"
-	"cloister/shared/channel"
+	"cloister/builder/internal/registry/registrytest"
 	"cloister/shared/sign"
 )
-
-const sample = "../../../models/sample/flows.csv"
 
 var ctx = context.Background()
 
@@ -43,18 +32,6 @@ func TestServices_areThere(t *testing.T) {
 		t.Errorf("CLOISTER_TEST_POSTGRES=%q, CLOISTER_TEST_S3=%q: make test-services sets both", postgres, s3)
 	}
 }
-
-var publisher = sync.OnceValues(func() (*ecdsa.PrivateKey, sign.Key) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	public, err := sign.NewKey("Publisher", &private.PublicKey)
-	if err != nil {
-		panic(err)
-	}
-	return private, public
-})
 
 // eachBackend runs f on SQLite with a folder and, if the services are there,
 // on PostgreSQL with S3. f gets options of a fresh registry.
@@ -113,6 +90,15 @@ func freshPrefix(t *testing.T) string {
 	return u.String()
 }
 
+// The publisher and what she signs.
+var (
+	publisher      = registrytest.Publisher
+	unsignedBundle = registrytest.Unsigned
+	signedBundle   = registrytest.Signed
+	document       = registrytest.Document
+	consistent     = registrytest.Consistent
+)
+
 func open(t testing.TB, o registry.Options) *registry.Registry {
 	t.Helper()
 	r, err := registry.Open(ctx, o)
@@ -127,135 +113,12 @@ func open(t testing.TB, o registry.Options) *registry.Registry {
 	return r
 }
 
-var (
-	trainedMu sync.Mutex
-	trained   = map[string][]byte{}
-)
-
-// unsignedBundle returns a bundle of that version and seed, trained on the
-// sample.
-func unsignedBundle(t testing.TB, version string, seed uint64) []byte {
-	t.Helper()
-	trainedMu.Lock()
-	defer trainedMu.Unlock()
-	key := fmt.Sprint(version, seed)
-	if b := trained[key]; b != nil {
-		return b
-	}
-	f, err := os.Open(sample)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := build.Train(ctx, registry.Spec{Recipe: "flows", Version: version, Seed: seed}, []registry.Input{{Name: "flows.csv", File: f, Size: info.Size()}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trained[key] = b
-	return b
-}
-
-// signedBundle returns it signed by the publisher.
-func signedBundle(t testing.TB, version string, seed uint64) []byte {
-	t.Helper()
-	private, _ := publisher()
-	return signedBy(t, private, unsignedBundle(t, version, seed))
-}
-
-func signedBy(t testing.TB, key *ecdsa.PrivateKey, file []byte) []byte {
-	t.Helper()
-	signed, err := publish.Sign(key, file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
-}
-
-// document returns a signed channel document.
-func document(t testing.TB, name string, version int64, expires time.Time, bundles ...registry.Bundle) []byte {
-	t.Helper()
-	private, _ := publisher()
-	c := channel.Channel{Name: name, Version: version, Expires: expires, Targets: map[string]channel.Target{}}
-	for _, b := range bundles {
-		sum, err := hex.DecodeString(b.SHA256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Targets[b.Path] = channel.Target{Length: b.Size, SHA256: [32]byte(sum)}
-	}
-	text, err := channel.Sign(private, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // want fails unless err is of that kind.
 func want(t testing.TB, what string, err error, kind registry.Kind) {
 	t.Helper()
 	if err == nil || registry.KindOf(err) != kind {
 		t.Errorf("%s: kind %d, want %d: %v", what, registry.KindOf(err), kind, err)
 	}
-}
-
-// consistent checks what must hold of a registry at any moment: whatever is
-// listed can be fetched, is what its digest says and is fit to be published;
-// whatever a channel names is published.
-func consistent(t testing.TB, r *registry.Registry) (bundles, channels int) {
-	t.Helper()
-	list, err := r.Bundles(ctx, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	published := map[string]registry.Bundle{}
-	for _, b := range list {
-		published[b.Path] = b
-		o, err := r.OpenBundle(ctx, b.Path)
-		if err != nil {
-			t.Errorf("%s: %v", b.Path, err)
-			continue
-		}
-		file, err := io.ReadAll(o)
-		if err != nil {
-			t.Error(err)
-		}
-		o.Close()
-		if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != b.SHA256 || int64(len(file)) != b.Size {
-			t.Errorf("%s: %d bytes of %x", b.Path, len(file), sum)
-		}
-		d, err := bundle.Decode(file, bundle.Limits{})
-		if err != nil {
-			t.Errorf("%s: %v", b.Path, err)
-		} else if m := d.Manifest(); m.Name != b.Name || m.Version != b.Version {
-			t.Errorf("%s: is %s %s", b.Path, m.Name, m.Version)
-		}
-	}
-	current, err := r.Channels(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range current {
-		history, err := r.History(ctx, c.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, h := range history {
-			if h.Version != int64(len(history)-i) {
-				t.Errorf("channel %s: version %d in place %d of %d", c.Name, h.Version, i, len(history))
-			}
-		}
-		for _, path := range c.Targets {
-			b, ok := published[path]
-			if !ok || b.YankedAt != "" {
-				t.Errorf("channel %s names %s, published %v, yanked %q", c.Name, path, ok, b.YankedAt)
-			}
-		}
-	}
-	return len(list), len(current)
 }
 
 // await polls until f says so.
@@ -272,7 +135,7 @@ func await(t testing.TB, what string, f func() bool) {
 // upload uploads the sample and returns it.
 func upload(t testing.TB, r *registry.Registry) registry.Data {
 	t.Helper()
-	text, err := os.ReadFile(filepath.FromSlash(sample))
+	text, err := os.ReadFile(registrytest.Sample())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"cloister/builder/internal/registry"
-	"cloister/builder/internal/registry/build"
+	"cloister/builder/internal/registry/trainer"
 )
 
 // worker runs Work until the test ends or stop is called.
@@ -64,7 +64,7 @@ func TestWork_trains(t *testing.T) {
 		}
 		_, err := r.OpenResult(ctx, j.ID)
 		want(t, "no result yet", err, registry.Conflict)
-		worker(t, r, build.Train)
+		worker(t, r, trainer.Train)
 		await(t, "the job ends", func() bool { return job(t, r, j.ID).Ended() })
 		j = job(t, r, j.ID)
 		if j.State != registry.Done || j.Progress != 1 || j.Error != "" || j.Attempt != 1 || len(j.Metrics) < 5 || j.Started == "" || j.Finished == "" {
@@ -189,7 +189,7 @@ func TestWork_handsBack(t *testing.T) {
 		if j = job(t, r, j.ID); j.State != registry.Queued || j.Attempt != 0 {
 			t.Errorf("%+v", j)
 		}
-		worker(t, r, build.Train)
+		worker(t, r, trainer.Train)
 		await(t, "it is done", func() bool { return job(t, r, j.ID).State == registry.Done })
 		if j = job(t, r, j.ID); j.Attempt != 1 {
 			t.Errorf("%+v", j)
@@ -217,7 +217,7 @@ func TestWork_leases(t *testing.T) {
 		})
 		<-started
 		other := open(t, slow)
-		stop := worker(t, other, build.Train)
+		stop := worker(t, other, trainer.Train)
 		time.Sleep(50 * time.Millisecond)
 		if j = job(t, r, j.ID); j.State != registry.Running || j.Attempt != 1 {
 			t.Errorf("taken before its time: %+v", j)
@@ -247,7 +247,7 @@ func TestWork_errorsEndTheJob(t *testing.T) {
 			"the bundle that was trained does not read back": func(context.Context, registry.Spec, []registry.Input, func(string, float64)) ([]byte, error) {
 				return []byte("x"), nil
 			},
-			`recipe "none": there are`: build.Train,
+			`recipe "none": there are`: trainer.Train,
 		}
 		for text, train := range tests {
 			s := flows

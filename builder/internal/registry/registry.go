@@ -5,7 +5,7 @@
 //
 //	r, err := registry.Open(ctx, registry.Options{Dir: "registry"})
 //	b, err := r.Publish(ctx, actor, file)
-//	err = r.Work(ctx, build.Train)
+//	err = r.Work(ctx, trainer.Train)
 //
 // An object is written before the row that names it and its name is its
 // digest, so nobody ever sees a row without its bytes; an object without a row

@@ -48,12 +48,24 @@ type Options struct {
 	// Models replaces the folder bundles/ of Site; nil keeps it. It holds what
 	// [WriteBundles] wrote.
 	Models fs.FS
+	// API answers the paths that it says it serves; nil: there is none.
+	API API
 	// Log gets a line for each request and for start and stop; nil means
 	// slog.Default.
 	Log *slog.Logger
 	// Grace is how long requests under way may take to finish when the server
 	// stops; 0 means 10 seconds.
 	Grace time.Duration
+}
+
+// API is a handler of some paths beside the site.
+type API interface {
+	http.Handler
+	// Serves reports whether the path is the API's.
+	Serves(path string) bool
+	// Shutdown ends what would last longer than a stopping server waits:
+	// streams of events.
+	Shutdown()
 }
 
 // file is one representation of one path.
@@ -351,6 +363,16 @@ func Run(ctx context.Context, addr string, o Options, ready func(net.Addr)) erro
 		return fmt.Errorf("serve: %w", err)
 	}
 	e.Server.Handler = e
+	if o.API != nil {
+		e.Server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if o.API.Serves(r.URL.Path) {
+				o.API.ServeHTTP(w, r)
+				return
+			}
+			e.ServeHTTP(w, r)
+		})
+		e.Server.RegisterOnShutdown(o.API.Shutdown)
+	}
 	e.Server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	done := make(chan error, 1)
 	go func() { done <- e.Server.Serve(ln) }()

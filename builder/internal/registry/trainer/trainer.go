@@ -1,8 +1,8 @@
-// Package build trains what a job of the registry asks for. It hides that a
+// Package trainer trains what a job of the registry asks for. It hides that a
 // job is a training run of the command line in other clothes.
 //
-//	err := registry.Work(ctx, build.Train)
-package build
+//	err := registry.Work(ctx, trainer.Train)
+package trainer
 
 import (
 	"context"
