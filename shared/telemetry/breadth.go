@@ -233,3 +233,32 @@ func KindOf(feature string) string {
 	}
 	return ""
 }
+
+// merged adds up the shares of equal metrics, divides them by total and returns
+// the n largest.
+func merged(parts []Part, total float64, n int) []Part {
+	var out []Part
+	at := map[string]int{}
+	for _, p := range parts {
+		i, ok := at[p.Metric]
+		if !ok {
+			i = len(out)
+			at[p.Metric] = i
+			out = append(out, Part{Metric: p.Metric})
+		}
+		out[i].Share += p.Share
+	}
+	for i := range out {
+		out[i].Share /= total
+	}
+	slices.SortStableFunc(out, func(a, b Part) int {
+		switch {
+		case a.Share > b.Share:
+			return -1
+		case a.Share < b.Share:
+			return 1
+		}
+		return strings.Compare(a.Metric, b.Metric)
+	})
+	return out[:min(n, len(out))]
+}

@@ -98,7 +98,7 @@ type ConfigError struct {
 
 // Error names the setting, its value and its range.
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("config: %s is %.64v, want %s", e.Field, e.Value, e.Want)
+	return fmt.Sprintf("config: %s is %.64s, want %s", e.Field, fmt.Sprint(e.Value), e.Want)
 }
 
 // maxConfigBytes bounds a configuration file.

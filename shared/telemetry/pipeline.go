@@ -19,7 +19,6 @@ type Pipeline struct {
 	report     Report
 	row        []float64
 	features   []float64
-	simulated  bool
 }
 
 // line is a device's queue of samples that may still be overtaken.
@@ -52,10 +51,6 @@ func NewPipeline(c Config, header []string) (*Pipeline, error) {
 	n.report, p.windower.report = &p.report, &p.report
 	return p, nil
 }
-
-// MarkSimulated says that samples from here on were made by a simulator: their
-// windows are marked for good.
-func (p *Pipeline) MarkSimulated() { p.simulated = true }
 
 // Normaliser returns the stage that makes the canonical columns.
 func (p *Pipeline) Normaliser() *Normaliser { return p.normaliser }
@@ -128,7 +123,7 @@ func (p *Pipeline) hand(l *line, n int, emit Emit) error {
 		s := &l.waiting[i]
 		l.done = s.Millis
 		p.row = p.normaliser.Row(p.row[:0], s)
-		if err := p.windower.Add(s.Device, s.Millis, p.row, p.simulated, p.engineered(emit)); err != nil {
+		if err := p.windower.Add(s.Device, s.Millis, p.row, s.Simulated, p.engineered(emit)); err != nil {
 			return err
 		}
 	}

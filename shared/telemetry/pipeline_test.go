@@ -303,9 +303,10 @@ func TestPipeline_simulatedStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.MarkSimulated()
 	n := 0
-	if err := p.Run(idle(t, "a", 30, 10, 1, nil), func(w *telemetry.Window, _ []float64) error {
+	samples := idle(t, "a", 30, 10, 1, nil)
+	samples[2].Simulated = true // one is enough, and for good
+	if err := p.Run(samples, func(w *telemetry.Window, _ []float64) error {
 		n++
 		if !w.Simulated {
 			t.Errorf("window %d lost its mark", w.ID)

@@ -43,6 +43,8 @@ type Sample struct {
 	// OffsetMinutes is what its clock adds to UTC.
 	OffsetMinutes int
 	Values        []float64 // parallel to the header; NaN is missing
+	// Simulated says that a simulator made it; its windows carry the mark.
+	Simulated bool
 }
 
 // Report counts what the stages met. The zero value counts nothing.
