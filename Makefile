@@ -18,19 +18,26 @@ FUZZ   ?= 20000x# executions for each fuzz target
 site   := build/site
 native := CGO_ENABLED=0 go build -trimpath
 wasm   := GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w'
+# Inlining makes the scorer's loops fast and everything else larger to download:
+# the worker gets it where it reads and scores, the page nowhere.
+loops := cloister/shared/model/... cloister/shared/explain cloister/shared/feature cloister/shared/wire cloister/shared/frame cloister/shared/score \
+	cloister/shared/ingest/... cloister/shared/telemetry math/... slices cmp encoding/binary compress/... crypto/internal/fips140/sha256 \
+	runtime internal/runtime/... internal/bytealg
+inlined := -gcflags=all=-l $(foreach p,$(loops),-gcflags=$(p)=)
 assemble := go run ./builder/internal/serve/assemble -site $(site)
 # The test programs of these packages run in Node as well.
 parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
 
-.PHONY: help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean edge edge-deploy edge-run test-edge
+.PHONY: test-services peers-sign help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean edge edge-deploy edge-run test-edge
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: Chromium and Node, from the system's packages
+setup: ## install what is missing: Chromium and Node, PostgreSQL too, from the system's packages
 	@missing=()
 	command -v chromium >/dev/null || missing+=(chromium fonts-liberation fonts-dejavu-core)
 	command -v node >/dev/null || missing+=(nodejs)
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	if [ $${#missing[@]} -gt 0 ]; then
 		if ! command -v apt-get >/dev/null; then
 			echo "setup: missing $${missing[*]}, and no apt-get here to install it" >&2; exit 1
@@ -50,11 +57,14 @@ generate: ## write generated code anew (Vugu components, the scoring kernel)
 build: ## bin/cloister and the site in build/site
 	@mkdir -p bin $(site)
 	$(native) -o bin/cloister ./builder
-	$(wasm) -gcflags=all=-l -o $(site)/page.wasm ./wasm/page # not inlined: it draws, and is 13 % smaller to download
-	$(wasm) -o $(site)/worker.wasm ./wasm/worker
+	$(wasm) -gcflags=all=-l -o $(site)/page.wasm ./wasm/page
+	$(wasm) $(inlined) -o $(site)/worker.wasm ./wasm/worker
 	cp -r site/static/. $(site)/
 	cp wasm/internal/dom/dom.js "$$(go env GOROOT)/lib/wasm/wasm_exec.js" $(site)/
 	$(assemble) -models models -default flows
+	mkdir -p build/gate
+	$(wasm) -o build/gate/gate.wasm ./builder/internal/publish/gate
+	cp "$$(go env GOROOT)/lib/wasm/wasm_exec.js" "$$(go env GOROOT)/lib/wasm/wasm_exec_node.js" build/gate/
 
 run: build ## build, serve on ADDR (127.0.0.1:8080) and open the page
 	@( sleep 1
@@ -66,7 +76,7 @@ run: build ## build, serve on ADDR (127.0.0.1:8080) and open the page
 	done ) &
 	exec bin/cloister serve --addr $(ADDR) --site $(site)
 
-test: setup build check test-go test-wasm test-e2e test-edge ## everything that has to pass
+test: setup build check test-go test-services test-wasm test-e2e test-edge ## everything that has to pass
 
 check: ## formatting, vet, staticcheck for both targets, generated code current
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)
@@ -90,6 +100,14 @@ browser := ./wasm ./wasm/page ./wasm/internal/chromium ./wasm/internal/dom
 test-go: ## layers, documentation and all native tests but the browser's
 	go test $$(go list ./... | grep -vxF "$$(go list $(browser) ./wasm/edge)")
 
+# The S3 server of the tests, a tool and no part of the module.
+gateway := build/tools/versitygw
+$(gateway):
+	GOBIN=$(CURDIR)/build/tools go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+test-services: $(gateway) ## the registry on PostgreSQL and S3, both started on loopback for it
+	builder/internal/registry/testdata/services.sh $(gateway) go test -count=1 ./builder/internal/registry/...
+
 test-wasm: ## the tests of what the browser runs, compiled to wasm, in Node
 	@exec=$$(go env GOROOT)/lib/wasm/go_js_wasm_exec
 	GOOS=js GOARCH=wasm go test -exec "env -i PATH=$$PATH HOME=$$HOME $$exec" $$(GOOS=js GOARCH=wasm go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(parity))
@@ -100,7 +118,17 @@ test-e2e: build ## the sealed page, the renderer and the harness in Chromium
 bench: ## benchmarks, short
 	go test -run '^$$' -bench . -benchtime 200ms ./...
 
-peers: ## measure against scikit-learn, XGBoost and others (PEERS_SCALE=full: hours), into build/peers.json
+peers-sign: ## our signatures against OpenSSF's model_signing, in both directions
+	@tool=build/peers/sign/bin/model_signing
+	if [ ! -x $$tool ]; then
+		python3 -m venv build/peers/sign
+		build/peers/sign/bin/pip install -q --disable-pip-version-check model-signing==1.1.1 pyopenssl
+	fi
+	mkdir -p bin
+	$(native) -o bin/cloister ./builder
+	sh shared/sign/testdata/model_signing/both.sh bin/cloister $$tool models/flows/1.bundle
+
+peers: peers-sign ## measure against scikit-learn, XGBoost and others (PEERS_SCALE=full: hours), into build/peers.json
 	@go run ./builder/internal/peers
 
 fuzz: ## every fuzz target for FUZZ executions
