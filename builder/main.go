@@ -26,26 +26,27 @@ const (
 type cli struct {
 	Progress bool `help:"Show progress even if standard error is no terminal."`
 
-	Prep     prepCommand     `cmd:"" help:"Profile labelled files and split their rows, with manifests that rebuild the splits."`
-	Train    trainCommand    `cmd:"" help:"Train the models of a recipe on labelled files and write a bundle."`
-	Tune     tuneCommand     `cmd:"" help:"Search the parameters of a recipe's model by cross-validation; goes on after a kill."`
-	Features featuresCommand `cmd:"" help:"Write the matrix that training would see, for inspection."`
-	Flows    flowsCommand    `cmd:"" help:"Turn captures into flows, or write the packets of chosen flows."`
-	Score    scoreCommand    `cmd:"" help:"Score files with a bundle: one line per row."`
-	Evaluate evaluateCommand `cmd:"" help:"Judge a bundle on labelled files: one self-contained report."`
-	Inspect  inspectCommand  `cmd:"" help:"Print what a bundle is, how it was made and how well it did."`
-	Diff     diffCommand     `cmd:"" help:"Compare two bundles: features, labels, thresholds, metrics, size."`
-	Lint     lintCommand     `cmd:"" help:"List what keeps a bundle from being published; replay its vectors natively and in WebAssembly."`
-	Keygen   keygenCommand   `cmd:"" help:"Make a key pair to sign bundles with."`
-	Sign     signCommand     `cmd:"" help:"Sign a bundle: OpenSSF Model Signing with a key."`
-	Verify   verifyCommand   `cmd:"" help:"Say who signed a bundle; status 0 if a trusted key did."`
-	Publish  publishCommand  `cmd:"" help:"Check a bundle and publish it in a registry."`
-	Pull     pullCommand     `cmd:"" help:"Fetch a bundle from a registry: what a channel hands out, or a version."`
-	Promote  promoteCommand  `cmd:"" help:"Make a channel of a registry hand out other bundles, or renew it."`
-	Yank     yankCommand     `cmd:"" help:"Say that nobody should take a bundle any more, and why."`
-	Job      jobCommand      `cmd:"" help:"Training jobs of a registry: submit, watch, cancel, list, fetch."`
-	Token    tokenCommand    `cmd:"" help:"Tokens of a registry on this machine: create, list, revoke."`
-	Serve    serveCommand    `cmd:"" help:"Serve the page and the bundles."`
+	Prep       prepCommand       `cmd:"" help:"Profile labelled files and split their rows, with manifests that rebuild the splits."`
+	Train      trainCommand      `cmd:"" help:"Train the models of a recipe on labelled files and write a bundle."`
+	Tune       tuneCommand       `cmd:"" help:"Search the parameters of a recipe's model by cross-validation; goes on after a kill."`
+	Features   featuresCommand   `cmd:"" help:"Write the matrix that training would see, for inspection."`
+	Flows      flowsCommand      `cmd:"" help:"Turn captures into flows, or write the packets of chosen flows."`
+	Score      scoreCommand      `cmd:"" help:"Score files with a bundle: one line per row."`
+	Evaluate   evaluateCommand   `cmd:"" help:"Judge a bundle on labelled files: one self-contained report."`
+	Inspect    inspectCommand    `cmd:"" help:"Print what a bundle is, how it was made and how well it did."`
+	Diff       diffCommand       `cmd:"" help:"Compare two bundles: features, labels, thresholds, metrics, size."`
+	Lint       lintCommand       `cmd:"" help:"List what keeps a bundle from being published; replay its vectors natively and in WebAssembly."`
+	Keygen     keygenCommand     `cmd:"" help:"Make a key pair to sign bundles with."`
+	Sign       signCommand       `cmd:"" help:"Sign a bundle: OpenSSF Model Signing with a key."`
+	Verify     verifyCommand     `cmd:"" help:"Say who signed a bundle; status 0 if a trusted key did."`
+	Publish    publishCommand    `cmd:"" help:"Check a bundle and publish it in a registry."`
+	Pull       pullCommand       `cmd:"" help:"Fetch a bundle from a registry: what a channel hands out, or a version."`
+	Promote    promoteCommand    `cmd:"" help:"Make a channel of a registry hand out other bundles, or renew it."`
+	Yank       yankCommand       `cmd:"" help:"Say that nobody should take a bundle any more, and why."`
+	Job        jobCommand        `cmd:"" help:"Training jobs of a registry: submit, watch, cancel, list, fetch."`
+	Token      tokenCommand      `cmd:"" help:"Tokens of a registry on this machine: create, list, revoke."`
+	Serve      serveCommand      `cmd:"" help:"Serve the page and the bundles."`
+	Standalone standaloneCommand `cmd:"" help:"Write the page as one file that works from a disk."`
 
 	Telemetry telemetryCommand `cmd:"" help:"Host telemetry: ingest, normalise, window, engineer, prepare, export, or run for all."`
 

@@ -65,6 +65,7 @@ var layers = map[string]string{
 
 	"builder":                                "builder/internal/client builder/internal/evaluate builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/registry/trainer builder/internal/serve builder/internal/serve/api builder/internal/telemetry/simulate builder/internal/telemetry/stage builder/internal/telemetry/table builder/internal/telemetry/wal builder/internal/train builder/internal/tune shared/bundle shared/channel shared/feature shared/frame shared/ingest shared/job shared/report shared/score shared/sign shared/telemetry",
 	"builder/internal/metric":                "",
+	"builder/internal/parquet":               "",
 	"builder/internal/calibrate":             "builder/internal/metric builder/internal/prep shared/model",
 	"builder/internal/evaluate":              "builder/internal/document builder/internal/metric builder/internal/prep builder/internal/publish builder/internal/train builder/internal/train/grow shared/attack shared/bundle shared/chart shared/frame shared/job shared/model/tree shared/score",
 	"builder/internal/document":              "shared/chart",

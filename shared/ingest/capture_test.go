@@ -335,6 +335,11 @@ func FuzzCapture(f *testing.F) {
 	f.Add([]byte("\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00" +
 		"\x01\x00\x00\x00\x14\x00\x00\x00\x65\x00\x00\x00\x00\x00\x00\x00\x14\x00\x00\x00" +
 		"\x03\x00\x00\x00\x2c\x00\x00\x00\x1c\x00\x00\x00" + string(udp(1, 2, 5, 6)) + "\x2c\x00\x00\x00"))
+	for _, c := range captureFiles(f, corpusFolder+"corpus.zip") {
+		if strings.HasPrefix(c.name, "malformed/") && len(c.data) < 4000 {
+			f.Add(c.data)
+		}
+	}
 	var columns []string
 	for i, field := range frame.Flow.Fields {
 		if field.Name != "L7_PROTO" && field.Name != frame.Label {
