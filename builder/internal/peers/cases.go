@@ -21,7 +21,8 @@ type contest struct {
 	eta       float64
 	terms     int
 	peers     []fitPeer
-	slowShap  int // rows that SHAP peers explain at once
+	browser   bool // ends with the model for browsers and the curve
+	slowShap  int  // rows that SHAP peers explain at once
 
 	fitGoal, nativeGoal, webGoal, webNativeGoal, singleGoal, loadGoal float64
 	bytesGoal, onnxGoal, joblibGoal                                   float64
@@ -55,6 +56,16 @@ func (s *session) measure(c *contest) error {
 	if c.lib != "text" {
 		say("%s: explaining", c.name)
 		if err := s.explaining(c); err != nil {
+			return err
+		}
+	}
+	if c.browser {
+		say("%s: the model for browsers", c.name)
+		if err := s.browserModel(c); err != nil {
+			return err
+		}
+		say("the curve over size")
+		if err := s.curve(c); err != nil {
 			return err
 		}
 	}

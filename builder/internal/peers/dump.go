@@ -24,6 +24,10 @@ type dumpHead struct {
 	// left at x < t.
 	Float32Less bool `json:"float32_less"`
 
+	// ClassWeights are what a forest multiplied its counts of rows by, summing
+	// row by row; the leaves are read as products.
+	ClassWeights []float64 `json:"class_weights"`
+
 	Terms []string  `json:"terms"` // of a text model
 	IDF   []float64 `json:"idf"`
 }
@@ -48,7 +52,7 @@ func readDump(r io.Reader) (tree.Source, dumpHead, error) {
 	if err := d.Decode(&head); err != nil {
 		return tree.Source{}, head, fmt.Errorf("dump: head: %w", err)
 	}
-	s := tree.Source{Features: head.Features, Outputs: head.Outputs, Base: head.Base, SampleSize: head.SampleSize}
+	s := tree.Source{Features: head.Features, Outputs: head.Outputs, Base: head.Base, SampleSize: head.SampleSize, ClassWeights: head.ClassWeights}
 	switch head.Kind {
 	case "forest":
 		s.Kind = tree.Forest
@@ -70,6 +74,11 @@ func readDump(r io.Reader) (tree.Source, dumpHead, error) {
 		if err := d.Decode(&t); err != nil {
 			return s, head, fmt.Errorf("dump: tree %d: %w", len(s.Trees), err)
 		}
+		if head.ClassWeights != nil {
+			if err := t.products(head.ClassWeights); err != nil {
+				return s, head, fmt.Errorf("dump: tree %d: %w", len(s.Trees), err)
+			}
+		}
 		st, err := t.source(s.Kind, s.Outputs, head.Float32Less)
 		if err != nil {
 			return s, head, fmt.Errorf("dump: tree %d: %w", len(s.Trees), err)
@@ -77,6 +86,33 @@ func readDump(r io.Reader) (tree.Source, dumpHead, error) {
 		s.Trees = append(s.Trees, st)
 	}
 	return s, head, nil
+}
+
+// productTolerance is how far sums over the rows of a leaf may be from the
+// products that they stand for: some hundred thousand roundings.
+const productTolerance = 1e-10
+
+// products makes leaf values and covers counts times weights.
+func (t *dumpTree) products(weights []float64) error {
+	for v, values := range t.Value {
+		if values == nil || v >= len(t.Cover) || len(values) != len(weights) {
+			continue
+		}
+		sum := 0.0
+		for k, p := range values {
+			had := p * t.Cover[v]
+			values[k] = math.Round(had/weights[k]) * weights[k]
+			if math.Abs(values[k]-had) > productTolerance*(t.Cover[v]+weights[k]) {
+				return fmt.Errorf("node %d: %v of class %d is no multiple of its weight %v", v, had, k, weights[k])
+			}
+			sum += values[k]
+		}
+		for k := range values {
+			values[k] /= sum
+		}
+		t.Cover[v] = sum
+	}
+	return nil
 }
 
 // source brings the nodes into an order with children after parents.

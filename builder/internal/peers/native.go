@@ -140,6 +140,16 @@ func (n *native) do(r request) (reply, error) {
 			return reply{}, err
 		}
 		return reply{}, os.WriteFile(r.Path, doubleBytes(p), 0o644)
+	case "save":
+		m := n.models[r.Model]
+		if m == nil {
+			return reply{}, fmt.Errorf("no model %.64q", r.Model)
+		}
+		b, err := m.encode()
+		if err == nil {
+			err = os.WriteFile(r.Path, b, 0o644)
+		}
+		return reply{Bytes: len(b), Nodes: m.trees.Nodes(), Trees: m.trees.Trees()}, err
 	case "score":
 		return repeat(r.Seconds, func() (int, error) { return n.batch(r.Model, r.Data, r.Rows, 1) })
 	case "single":
@@ -171,6 +181,8 @@ func (n *native) fit(r request) (reply, error) {
 			s, _, err = grow.Boost(context.Background(), data, grow.BoostOptions{Rounds: r.Trees, Seed: r.Seed, LearningRate: r.Eta, Workers: 1})
 		case "isolation":
 			s, _, err = grow.Isolation(context.Background(), data, grow.IsolationOptions{Trees: r.Trees, Seed: r.Seed, Workers: 1})
+		case "oblivious":
+			s, err = browserModel(data, r)
 		case "text":
 			m.text, err = feature.FitTFIDF(t.train.docs, feature.TFIDFOptions{MaxFeatures: r.Terms})
 			var cells feature.Sparse

@@ -168,24 +168,13 @@ func (s *scorer) shap(model, data string, rows int, all bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Rows of a class are explained together, as the page does.
-	groups := make([][]float64, k)
-	for i := range n {
-		c := 0
-		for j := 1; j < k; j++ {
-			if p[i*k+j] > p[i*k+c] {
-				c = j
+	class := make([]int, n)
+	for i := range class {
+		for j, v := range p[i*k : (i+1)*k] {
+			if v > p[i*k+class[i]] {
+				class[i] = j
 			}
 		}
-		groups[c] = append(groups[c], in.x[i*d:(i+1)*d]...)
 	}
-	for c, x := range groups {
-		if len(x) == 0 {
-			continue
-		}
-		if err := m.explain.Values(make([]float64, len(x)), x, c); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
+	return n, m.explain.Chosen(make([]float64, len(in.x)), in.x, class)
 }

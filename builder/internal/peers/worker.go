@@ -33,6 +33,8 @@ type request struct {
 	Rows     int     `json:"rows,omitempty"`
 	All      bool    `json:"all,omitempty"`
 	Seconds  float64 `json:"seconds,omitempty"`
+	// Plain scores and explains in wasm with Go's own loops.
+	Plain bool `json:"plain,omitempty"`
 }
 
 // reply is one line back.

@@ -271,7 +271,7 @@ const fastChunkRows = 256
 // bin ranks the rows of x, n×d, into dst, rows of 1<<shift bins.
 func bin[T uint8 | uint16](l *layout, dst []T, shift int, x []float64, d int) {
 	rows, do := chunkRows, binChunk[T]
-	if loops != nil {
+	if loops != nil && len(x) >= fewRows*d {
 		rows, do = fastChunkRows, func(l *layout, dst []T, shift int, x []float64, d int) { binFast(l, dst, shift, 1, x, d) }
 	}
 	for len(x) > 0 {

@@ -25,6 +25,7 @@ export async function ours(Go, module) {
   go.run(instance);
   const f = globalThis.ours;
   return {
+    loops: (plain) => checked(f.kernel(plain ? 0 : 1)),
     load: (name, bytes) => checked(f.load(name, bytes)),
     drop: (name) => checked(f.drop(name)),
     rows: (name, bytes, d) => checked(f.rows(name, bytes, d)),
@@ -95,6 +96,7 @@ export async function repeat(work, seconds, clock) {
 
 // handle does one request; read fetches a file, write keeps scores.
 export async function handle(side, r, clock, read, write) {
+  side.loops?.(r.plain ?? false);
   switch (r.do) {
     case "data":
       side.rows(r.data, await read(r.path), r.features ?? 0);

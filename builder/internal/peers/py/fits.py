@@ -161,6 +161,8 @@ class Text(Model):
             n_estimators=r["trees"], n_jobs=1, random_state=r["seed"], class_weight="balanced"
         )
         self.m.fit(self.v.fit_transform(data.train), data.train_y)
+        counts = np.bincount(data.train_y, minlength=len(self.m.classes_))
+        self.weights = len(data.train_y) / (len(counts) * counts)
 
     def scores(self, docs):
         return self.m.predict_proba(self.v.transform(docs))
@@ -172,6 +174,7 @@ class Text(Model):
             "outputs": len(self.m.classes_),
             "terms": self.v.get_feature_names_out().tolist(),
             "idf": self.v.idf_.tolist(),
+            "class_weights": self.weights.tolist(),
         }
         write_trees(path + ".trees", head, (sklearn_tree(e.tree_, lambda v, c: v.tolist()) for e in self.m.estimators_))
         joblib_file((self.v, self.m), path)
