@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,8 +32,26 @@ func TestScript(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
 		e.Setenv("MODELS", models)
+		e.Setenv("ADDR", freeAddr(t))
 		return nil
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		// readenv NAME FILE sets a variable to the first line of a file.
+		"readenv": func(ts *testscript.TestScript, _ bool, args []string) {
+			line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+			ts.Setenv(args[0], line)
+		},
 	}})
+}
+
+// freeAddr returns an address of loopback that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // Scripts rely on the exit status: 0 done, 1 a check failed, 2 usage.

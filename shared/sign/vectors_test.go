@@ -149,8 +149,13 @@ func folder(t testing.TB, dir string) []bundle.File {
 // says how it was made.
 func TestVerify_signedByModelSigning(t *testing.T) {
 	files := folder(t, "testdata/model_signing/files")
-	keys := readKeys(t, "testdata/model_signing/key.pem")
-	signature := read(t, "testdata/model_signing/model.sig")
+	for key, sig := range map[string]string{"key.pem": "model.sig", "key-p521.pem": "model-p521.sig"} {
+		signedByModelSigning(t, files, readKeys(t, "testdata/model_signing/"+key), read(t, "testdata/model_signing/"+sig))
+	}
+}
+
+func signedByModelSigning(t *testing.T, files []bundle.File, keys []sign.Key, signature []byte) {
+	t.Helper()
 	trust, err := sign.Verify(signature, files, keys)
 	if want := (sign.Trust{State: sign.Verified, Fingerprint: keys[0].Fingerprint()}); trust != want || err != nil {
 		t.Fatalf("%+v, want %+v: %v", trust, want, err)

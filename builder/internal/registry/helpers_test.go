@@ -3,12 +3,8 @@ package registry_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"database/sql"
-	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -45,49 +41,10 @@ func eachBackend(t *testing.T, f func(t *testing.T, o registry.Options)) {
 	if postgres != "" && s3 != "" {
 		t.Run("postgres and s3", func(t *testing.T) {
 			o := options(t)
-			o.Database, o.Objects = freshSchema(t), freshPrefix(t)
+			o.Database, o.Objects = registrytest.FreshSchema(t, postgres), registrytest.FreshPrefix(t, s3)
 			f(t, o)
 		})
 	}
-}
-
-// freshSchema returns the address of an empty schema of the PostgreSQL server.
-func freshSchema(t *testing.T) string {
-	t.Helper()
-	db, err := sql.Open("pgx", postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("t%x", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now())))[:20]
-	if _, err := db.Exec("create schema " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("drop schema " + name + " cascade"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(postgres)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// freshPrefix returns the address of an empty part of the bucket.
-func freshPrefix(t *testing.T) string {
-	u, err := url.Parse(s3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("prefix", fmt.Sprintf("%x/", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now())))[40:])
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // The publisher and what she signs.

@@ -9,9 +9,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -164,4 +166,44 @@ func Consistent(t testing.TB, r *registry.Registry) (bundles, channels int) {
 		}
 	}
 	return len(list), len(current)
+}
+
+// FreshSchema returns the address of an empty schema of a PostgreSQL server,
+// which the end of the test removes.
+func FreshSchema(t testing.TB, postgres string) string {
+	t.Helper()
+	db, err := sql.Open("pgx", postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("t%x", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now())))[:20]
+	if _, err := db.Exec("create schema " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("drop schema " + name + " cascade"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// FreshPrefix returns the address of an empty part of an S3 bucket.
+func FreshPrefix(t testing.TB, s3 string) string {
+	u, err := url.Parse(s3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("prefix", fmt.Sprintf("%x/", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now())))[40:])
+	u.RawQuery = q.Encode()
+	return u.String()
 }

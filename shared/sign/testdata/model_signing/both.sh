@@ -22,12 +22,18 @@ unzip -q "$dir/ours.bundle" -d "$dir/ours"
 "$tool" verify key "$dir/ours" --signature "$dir/ours/model.sig" --public_key "$dir/ours.pem.pub"
 
 # Theirs, over the same content with a key that openssl made, read by us.
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$dir/theirs.pem"
-openssl pkey -in "$dir/theirs.pem" -pubout -out "$dir/theirs.pub"
-"$tool" sign key "$dir/ours" --private_key "$dir/theirs.pem" --signature "$dir/ours/model.sig"
-"$cloister" sign "$bundle" --signature "$dir/ours/model.sig" --out "$dir/theirs.bundle"
-"$cloister" verify "$dir/theirs.bundle" --key "$dir/theirs.pub"
-fails "$cloister" verify "$dir/theirs.bundle" --key "$dir/ours.pem.pub"
+for curve in P-521 P-384 P-256; do
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:$curve -out "$dir/theirs.pem"
+	openssl pkey -in "$dir/theirs.pem" -pubout -out "$dir/theirs.pub"
+	"$tool" sign key "$dir/ours" --private_key "$dir/theirs.pem" --signature "$dir/ours/model.sig"
+	"$cloister" sign "$bundle" --signature "$dir/ours/model.sig" --out "$dir/theirs.bundle"
+	"$cloister" verify "$dir/theirs.bundle" --key "$dir/theirs.pub"
+	fails "$cloister" verify "$dir/theirs.bundle" --key "$dir/ours.pem.pub"
+	rm "$dir/ours/model.sig"
+	"$cloister" sign "$bundle" --key "$dir/theirs.pem" --out "$dir/$curve.bundle"
+	unzip -q "$dir/$curve.bundle" -d "$dir/$curve"
+	"$tool" verify key "$dir/$curve" --signature "$dir/$curve/model.sig" --public_key "$dir/theirs.pub"
+done
 
 # Our key in their hands, their key in ours.
 "$tool" sign key "$dir/ours" --private_key "$dir/ours.pem" --signature "$dir/ours/model.sig"

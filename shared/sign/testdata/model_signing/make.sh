@@ -9,7 +9,7 @@
 set -eu
 tool=$1
 cd "$(dirname "$0")"
-rm -rf files key.pem model.sig
+rm -rf files key.pem model.sig key-p521.pem model-p521.sig
 mkdir -p files/model files/pre
 printf '{"format":"none"}\n' > files/manifest.json
 printf 'A card \342\200\223 with a dash.\n' > files/CARD.md
@@ -17,8 +17,12 @@ printf '\000\001\002\377' > files/model/forest.bin
 : > files/pre/features.json
 key=$(mktemp)
 trap 'rm -f "$key"' EXIT
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$key"
-openssl pkey -in "$key" -pubout -out key.pem
-"$tool" sign key files --private_key "$key" --signature files/model.sig
-"$tool" verify key files --public_key key.pem --signature files/model.sig
-mv files/model.sig model.sig
+for name in key key-p521; do
+	curve=P-256 sig=model.sig
+	[ $name = key ] || curve=P-521 sig=model-p521.sig
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:$curve -out "$key"
+	openssl pkey -in "$key" -pubout -out $name.pem
+	"$tool" sign key files --private_key "$key" --signature files/model.sig
+	"$tool" verify key files --public_key $name.pem --signature files/model.sig
+	mv files/model.sig $sig
+done

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"cloister/builder/internal/client"
+	"cloister/builder/internal/registry"
+)
+
+type jobCommand struct {
+	Submit jobSubmit `cmd:"" help:"Upload data, queue a training job and watch it."`
+	Watch  jobWatch  `cmd:"" help:"Watch a job until it ends."`
+	Cancel jobCancel `cmd:"" help:"End a job."`
+	List   jobList   `cmd:"" help:"List jobs, newest first."`
+	Fetch  jobFetch  `cmd:"" help:"Write the bundle that a job made, to be looked at, signed and published."`
+}
+
+type jobSubmit struct {
+	Recipe  string   `required:"" help:"What to train: flows."`
+	Data    []string `arg:"" type:"existingfile" help:"Labelled files to upload under their names; one that is there already is not sent again by another content."`
+	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
+	Split   string   `help:"Shares of training, validation and hold-out rows in percent, 70/15/15."`
+	Version string   `default:"1.0.0" help:"Semantic version of the bundle."`
+	Detach  bool     `help:"Do not wait for the job to end."`
+	remoteFlags
+}
+
+// Help returns the example for --help.
+func (jobSubmit) Help() string {
+	return "Example:\n\n  cloister job submit --recipe flows flows.csv.gz --version 1.2.0 --registry http://127.0.0.1:8080"
+}
+
+// Run submits a job.
+func (c *jobSubmit) Run(ctx context.Context, s streams) error {
+	remote, err := c.client()
+	if err != nil {
+		return err
+	}
+	spec := registry.Spec{Recipe: c.Recipe, Seed: c.Seed, Split: c.Split, Version: c.Version}
+	for _, path := range c.Data {
+		f, err := openInput(path, s.in)
+		if err != nil {
+			return err
+		}
+		d, err := remote.Upload(ctx, filepath.Base(path), f, f.Size())
+		if err := closing(f, err); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		spec.Data = append(spec.Data, d.Name)
+	}
+	j, err := remote.Submit(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(s.out, "job  %s\n", j.ID); err != nil || c.Detach {
+		return err
+	}
+	return watch(ctx, s, remote, j.ID)
+}
+
+type jobWatch struct {
+	ID string `arg:"" help:"Job."`
+	remoteFlags
+}
+
+// Run watches a job.
+func (c *jobWatch) Run(ctx context.Context, s streams) error {
+	remote, err := c.client()
+	if err != nil {
+		return err
+	}
+	return watch(ctx, s, remote, c.ID)
+}
+
+// watch shows a job until it ends; one that failed or was cancelled is an
+// error.
+func watch(ctx context.Context, s streams, remote *client.Client, id string) error {
+	bar := newBar(s, "job "+id)
+	j, err := remote.Watch(ctx, id, func(j registry.Job) {
+		stage := j.State
+		if j.Stage != "" {
+			stage = j.Stage
+		}
+		if j.ETA > 0 {
+			stage += ", " + (time.Duration(j.ETA) * time.Second).String() + " left"
+		}
+		bar.share(stage, j.Progress)
+	})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if j.State != registry.Done {
+		return fmt.Errorf("job %s %s: %s", j.ID, j.State, j.Error)
+	}
+	p := &printer{w: s.out}
+	p.line("%s  %s", j.State, j.ID)
+	p.line("  sha256  %s", j.Bundle)
+	for _, m := range j.Metrics {
+		if m.Split == "holdout" && m.Value != nil {
+			p.line("  %-52s %.3f", m.Name, *m.Value)
+		}
+	}
+	return p.err
+}
+
+type jobCancel struct {
+	ID string `arg:"" help:"Job."`
+	remoteFlags
+}
+
+// Run ends a job.
+func (c *jobCancel) Run(ctx context.Context, s streams) error {
+	remote, err := c.client()
+	if err != nil {
+		return err
+	}
+	j, err := remote.Cancel(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s  %s\n", j.State, j.ID)
+	return err
+}
+
+type jobList struct {
+	State string `help:"Only jobs of this state." enum:",queued,running,done,failed,cancelled" default:""`
+	JSON  bool   `name:"json" help:"Print the jobs as JSON."`
+	remoteFlags
+}
+
+// Run lists jobs.
+func (c *jobList) Run(ctx context.Context, s streams) error {
+	remote, err := c.client()
+	if err != nil {
+		return err
+	}
+	list, err := remote.Jobs(ctx, c.State)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(s, list)
+	}
+	p := &printer{w: s.out}
+	for _, j := range list {
+		p.line("%-9s  %s  %3.0f %%  %s  %s  %s", j.State, j.ID, 100*j.Progress, j.Spec.Recipe, j.Created, j.Error)
+	}
+	return p.err
+}
+
+type jobFetch struct {
+	ID  string `arg:"" help:"Job that is done."`
+	Out string `required:"" help:"File to write."`
+	remoteFlags
+}
+
+// Run writes the bundle of a job.
+func (c *jobFetch) Run(ctx context.Context, s streams) error {
+	remote, err := c.client()
+	if err != nil {
+		return err
+	}
+	j, err := remote.Job(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if j.State != registry.Done {
+		return fmt.Errorf("job %s is %s", j.ID, j.State)
+	}
+	file, err := remote.Result(ctx, j)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(c.Out, file); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "written  %s\n  sha256  %s\n", c.Out, j.Bundle)
+	return err
+}
