@@ -76,7 +76,7 @@ func (h Histogram) Draw() Chart {
 		if h.Log {
 			return Number(math.Round(math.Pow(10, v) - 1))
 		}
-		return Number(v)
+		return tickLabel(v)
 	}
 	for _, v := range ticks(0, top, 5) {
 		p.line("grid", p.left, p.y(v), p.right, p.y(v), "")
@@ -103,7 +103,7 @@ func (h Histogram) Draw() Chart {
 	every := max(1, int(math.Ceil(float64(bins)*62/(p.right-p.left))))
 	for i := 0; i <= bins && bins > 0; i += every {
 		p.line("axis", p.x(float64(i)), p.bottom, p.x(float64(i)), p.bottom+4, "")
-		p.text(p.x(float64(i)), p.bottom+17, "middle", Number(h.Edges[i]), "")
+		p.text(p.x(float64(i)), p.bottom+17, "middle", tickLabel(h.Edges[i]), "")
 	}
 	p.line("axis", p.left, p.bottom, p.right, p.bottom, "")
 	p.text((p.left+p.right)/2, p.bottom+34, "middle", h.X, "")
@@ -177,7 +177,7 @@ func (b Bars) Draw() Chart {
 	p := &plot{canvas: c, left: 210, right: c.width - 120, top: 8, bottom: 8 + pitch*float64(len(b.Names)), x0: lo, x1: hi, y1: 1}
 	for _, v := range ticks(lo, hi, 4) {
 		p.line("grid", p.x(v), p.top, p.x(v), p.bottom, "")
-		p.text(p.x(v), p.bottom+16, "middle", Number(v), "")
+		p.text(p.x(v), p.bottom+16, "middle", tickLabel(v), "")
 	}
 	p.text(c.width-8, p.bottom+16, "end", shorten(b.X, 16), "")
 	for i, n := range b.Names {

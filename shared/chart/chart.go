@@ -32,7 +32,6 @@ const CSS = `.chart{max-width:100%;height:auto;font-family:system-ui,sans-serif}
 .chart .f0{fill:var(--chart-0,#1d4ed8)}.chart .s0{stroke:var(--chart-0,#1d4ed8)}
 .chart .f1{fill:var(--chart-1,#c2410c)}.chart .s1{stroke:var(--chart-1,#c2410c)}
 .chart .f2{fill:var(--chart-2,#57606a)}.chart .s2{stroke:var(--chart-2,#57606a)}
-.chart .paper{fill:var(--chart-paper,#ffffff)}.chart text.on{fill:var(--chart-paper,#ffffff)}
 @media (prefers-color-scheme:dark){:root:not([data-theme=light]){--chart-text:#e6edf3;--chart-grid:#3d444d;--chart-axis:#9198a1;--chart-0:#58a6ff;--chart-1:#f0883e;--chart-2:#9198a1;--chart-paper:#111418}}
 :root[data-theme=dark]{--chart-text:#e6edf3;--chart-grid:#3d444d;--chart-axis:#9198a1;--chart-0:#58a6ff;--chart-1:#f0883e;--chart-2:#9198a1;--chart-paper:#111418}
 @media print{:root{--chart-text:#000;--chart-grid:#ccc;--chart-axis:#444;--chart-0:#1d4ed8;--chart-1:#c2410c;--chart-2:#57606a;--chart-paper:#fff}}
@@ -105,6 +104,15 @@ func Number(v float64) string {
 	return strconv.FormatFloat(v, 'f', max(0, 3-int(math.Floor(math.Log10(math.Abs(v))))), 64)
 }
 
+// tickLabel writes a round number: without the zeros that [Number] ends in.
+func tickLabel(v float64) string {
+	s := Number(v)
+	if strings.Contains(s, ".") && !strings.Contains(s, "e") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
 // canvas is an SVG being written.
 type canvas struct {
 	strings.Builder
@@ -115,6 +123,10 @@ type canvas struct {
 const width = 560
 
 func newCanvas(height float64, title, desc string) *canvas {
+	return wideCanvas(width, height, title, desc)
+}
+
+func wideCanvas(width, height float64, title, desc string) *canvas {
 	c := &canvas{width: width, height: height}
 	c.WriteString(`<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + px(c.width) + " " + px(height) +
 		`" width="` + px(c.width) + `" height="` + px(height) + `" font-size="12" role="img">` + "\n")
@@ -198,14 +210,14 @@ func (p *plot) x(v float64) float64 { return p.left + (v-p.x0)/(p.x1-p.x0)*(p.ri
 func (p *plot) y(v float64) float64 { return p.bottom - (v-p.y0)/(p.y1-p.y0)*(p.bottom-p.top) }
 
 // axes draws grid, tick labels and axis titles.
-func (p *plot) axes(xTitle, yTitle string, xLabel func(float64) string, yLabel func(float64) string) {
+func (p *plot) axes(xTitle, yTitle string) {
 	for _, v := range ticks(p.y0, p.y1, 5) {
 		p.line("grid", p.left, p.y(v), p.right, p.y(v), "")
-		p.text(p.left-6, p.y(v)+4, "end", yLabel(v), "")
+		p.text(p.left-6, p.y(v)+4, "end", tickLabel(v), "")
 	}
 	for _, v := range ticks(p.x0, p.x1, 6) {
 		p.line("axis", p.x(v), p.bottom, p.x(v), p.bottom+4, "")
-		p.text(p.x(v), p.bottom+17, "middle", xLabel(v), "")
+		p.text(p.x(v), p.bottom+17, "middle", tickLabel(v), "")
 	}
 	p.line("axis", p.left, p.bottom, p.right, p.bottom, "")
 	p.text((p.left+p.right)/2, p.bottom+34, "middle", xTitle, "")

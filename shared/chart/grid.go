@@ -16,20 +16,19 @@ type HeatMap struct {
 	Cells       [][]float64 // as many rows and columns as names
 }
 
-// Draw returns the chart. Cells of 0 are left blank.
+// deepest is the opacity of a cell that holds its whole row: the deepest on
+// which text keeps a contrast of 4.5, light and dark.
+const deepest = 0.6
+
+// Draw returns the chart. Cells of 0 are left blank. With more than ten names
+// it is wider than other charts.
 func (h HeatMap) Draw() Chart {
 	k := len(h.Names)
 	desc := "Rows: " + h.Row + ". Columns: " + h.Column + "."
 	t := Table{Caption: h.Title, Head: append([]string{h.Row + " \\ " + h.Column}, h.Names...)}
-	const left = 176.0
-	cell := min(56, (width-left-12)/float64(max(k, 1)))
-	font := 11.0
-	if cell < 30 {
-		font = max(6, cell/3.2)
-	}
-	const top = 64.0
-	high := max(20, min(cell, 34))
-	c := newCanvas(top+high*float64(k)+30+18*math.Ceil(float64(k)/2), h.Title, desc)
+	const left, top, high, font = 196.0, 40.0, 26.0, 11.0
+	cell := min(56, max(36, (width-left-12)/float64(max(k, 1))))
+	c := wideCanvas(max(width, left+cell*float64(k)+12), top+high*float64(k)+30, h.Title, desc)
 	c.text(left, 14, "start", h.Column+" →", "")
 	c.text(left-8, top-8, "end", h.Row+" ↓", "")
 	for i, n := range h.Names {
@@ -47,16 +46,12 @@ func (h HeatMap) Draw() Chart {
 			if sum > 0 {
 				share = v / sum
 			}
-			c.WriteString(`<rect class="f0" fill="` + colours[0] + `" fill-opacity="` + px(share) + `" x="` + px(x) + `" y="` + px(y) + `" width="` + px(cell-1) + `" height="` + px(high-1) + `"/>` + "\n")
+			c.WriteString(`<rect class="f0" fill="` + colours[0] + `" fill-opacity="` + px(deepest*share) + `" x="` + px(x) + `" y="` + px(y) + `" width="` + px(cell-1) + `" height="` + px(high-1) + `"/>` + "\n")
 			if i == j { // the diagonal is framed: right answers
 				c.WriteString(`<rect class="s2" fill="none" stroke="` + colours[2] + `" x="` + px(x) + `" y="` + px(y) + `" width="` + px(cell-1) + `" height="` + px(high-1) + `"/>` + "\n")
 			}
 			if v != 0 {
-				extra := `font-size="` + px(font) + `"`
-				if share > 0.55 {
-					extra += ` class="on" fill="#ffffff"`
-				}
-				c.text(x+cell/2, y+high/2+font/3, "middle", Number(v), extra)
+				c.text(x+cell/2, y+high/2+font/3, "middle", Number(v), `font-size="`+px(font)+`"`)
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -95,17 +90,17 @@ func (s Swarm) Draw() Chart {
 	lo, hi = widen(lo, hi)
 	const pitch = 34.0
 	c := newCanvas(66+pitch*float64(len(s.Names)), s.Title, "A dot is a row. Right of the middle line the feature speaks for the class, left against it. Filled dots have a high value of the feature, hollow dots a low one, crosses none.")
-	p := &plot{canvas: c, left: 190, right: c.width - 12, top: 8, bottom: 8 + pitch*float64(len(s.Names)), x0: lo, x1: hi, y1: 1}
+	p := &plot{canvas: c, left: 214, right: c.width - 12, top: 8, bottom: 8 + pitch*float64(len(s.Names)), x0: lo, x1: hi, y1: 1}
 	for _, v := range ticks(lo, hi, 5) {
 		p.line("grid", p.x(v), p.top, p.x(v), p.bottom, "")
-		p.text(p.x(v), p.bottom+16, "middle", Number(v), "")
+		p.text(p.x(v), p.bottom+16, "middle", tickLabel(v), "")
 	}
 	p.line("axis", p.x(0), p.top, p.x(0), p.bottom, "")
 	p.text((p.left+p.right)/2, p.bottom+34, "middle", s.X, "")
 	t := Table{Caption: s.Title, Head: []string{"feature", "rows", "mean |attribution|", "least", "greatest", "correlation with the value's rank"}}
 	for i, n := range s.Names {
 		mid := p.top + pitch*(float64(i)+0.5)
-		p.text(p.left-8, mid+4, "end", shorten(n, 26), "")
+		p.text(p.left-8, mid+4, "end", shorten(n, 27), "")
 		var layer [101]int
 		step := 1 + len(s.Phi[i])/maxDots
 		for j := 0; j < len(s.Phi[i]); j += step {
@@ -212,7 +207,7 @@ func (w Waterfall) Draw() Chart {
 	p := &plot{canvas: c, left: 250, right: c.width - 64, top: 30, bottom: 34 + pitch*float64(len(names)), x0: lo, x1: hi, y1: 1}
 	for _, v := range ticks(lo, hi, 4) {
 		p.line("grid", p.x(v), p.top, p.x(v), p.bottom, "")
-		p.text(p.x(v), p.bottom+16, "middle", Number(v), "")
+		p.text(p.x(v), p.bottom+16, "middle", tickLabel(v), "")
 	}
 	p.text(p.x(w.Score), 16, "middle", "score "+Number(w.Score), "")
 	p.text(p.x(w.Base), p.bottom+34, "middle", "base "+Number(w.Base), "")

@@ -67,7 +67,7 @@ func (l Lines) Draw() Chart {
 	legend := 18 * float64((len(l.Series)+1)/2)
 	c := newCanvas(310+legend, l.Title, desc.String())
 	p := &plot{canvas: c, left: 56, right: c.width - 16, top: 26, bottom: 258, x0: x0, x1: x1, y0: y0, y1: y1}
-	p.axes(l.X, l.Y, Number, Number)
+	p.axes(l.X, l.Y)
 	if l.Diagonal {
 		p.line("axis", p.x(0), p.y(0), p.x(1), p.y(1), `stroke-dasharray="1 4"`)
 	}

@@ -97,7 +97,7 @@ const style = `:root{color-scheme:light dark;--ink:#1f2328;--soft:#57606a;--pape
 body{margin:0 auto;padding:1rem;max-width:64rem;font:1rem/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
 h1{font-size:1.6rem;margin:0}h2{font-size:1.25rem;border-bottom:1px solid var(--line);margin-top:2.5rem}h3{font-size:1rem}
 a{color:var(--link)}:focus-visible{outline:3px solid var(--link);outline-offset:2px}
-.lead,figcaption{color:var(--soft)}figure{margin:1rem 0}
+.lead,figcaption{color:var(--soft)}.lead,li,p{overflow-wrap:anywhere}figure{margin:1rem 0}
 nav ul{columns:14rem;padding-left:1.2rem}nav li{min-height:24px}
 .scroll{overflow-x:auto;max-width:100%}.scroll .chart{min-width:480px}
 table{border-collapse:collapse;font-size:.875rem;margin:.5rem 0}caption{text-align:left;font-weight:600;padding:.25rem 0}
