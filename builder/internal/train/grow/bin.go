@@ -228,15 +228,28 @@ func (c *column) place(v float64) int {
 	return lo
 }
 
-// newTable bins a table.
-func newTable[B index](ctx context.Context, data *Data, n int, columns []column, workers int) (*table[B], error) {
+// maxSpread bounds the cells of a sparse table whose bins are laid out in full:
+// two copies of 2 GiB.
+const maxSpread = 1 << 31
+
+// newTable bins a table; a sparse one stays sparse or, with spread, has its bins
+// laid out in full.
+func newTable[B index](ctx context.Context, data *Data, n int, columns []column, spread bool, workers int) (*table[B], error) {
 	d := data.Features
 	t := &table[B]{n: n, d: d, stride: (d + 7) &^ 7, column: columns}
 	for j := range columns {
 		t.most = max(t.most, columns[j].bins()+1)
 	}
 	if data.Sparse != nil {
-		t.sparse = newSparseBins[B](data.Sparse, columns)
+		bins := newSparseBins[B](data.Sparse, columns)
+		if !spread {
+			t.sparse = bins
+			return t, nil
+		}
+		if n > maxSpread/max(d, 1) {
+			return nil, &LimitError{"cells of a sparse table", maxSpread, n * d}
+		}
+		t.rows, t.cols = bins.spread(n, t.stride)
 		return t, nil
 	}
 	t.rows = make([]B, n*t.stride)

@@ -168,9 +168,6 @@ func Boost(ctx context.Context, data Data, options BoostOptions) (tree.Source, R
 	if n > 1<<30 {
 		return fail(&LimitError{"rows", 1 << 30, n})
 	}
-	if data.Sparse != nil {
-		return fail(&DataError{"Sparse", -1, "boosting needs X"})
-	}
 	k := 0
 	if data.Class != nil || data.Target == nil {
 		if k, err = data.classes(n); err != nil {
@@ -211,8 +208,8 @@ func Boost(ctx context.Context, data Data, options BoostOptions) (tree.Source, R
 // validationTask checks the validation table against the training table.
 func validationTask(v, data *Data, k int, o *BoostOptions) (*task, error) {
 	n, err := v.rows()
-	if err == nil && (v.Features != data.Features || v.Sparse != nil || n == 0) {
-		err = &DataError{"Features", -1, fmt.Sprintf("%d in %d rows, want X with %d and rows", v.Features, n, data.Features)}
+	if err == nil && (v.Features != data.Features || n == 0) {
+		err = &DataError{"Features", -1, fmt.Sprintf("%d in %d rows, want %d and rows", v.Features, n, data.Features)}
 	}
 	if err == nil {
 		if k > 0 {
@@ -274,7 +271,7 @@ func (d directions) settle(trees []tree.SourceTree, columns []column) {
 // boost runs the rounds.
 func boost[B index](ctx context.Context, data *Data, train, valid *task, columns []column, o *BoostOptions) (tree.Source, Report, error) {
 	fail := func(err error) (tree.Source, Report, error) { return tree.Source{}, Report{}, err }
-	t, err := newTable[B](ctx, data, train.n, columns, o.Workers)
+	t, err := newTable[B](ctx, data, train.n, columns, true, o.Workers)
 	if err != nil {
 		return fail(err)
 	}

@@ -189,9 +189,6 @@ func Forest(ctx context.Context, data Data, options ForestOptions) (tree.Source,
 	if err := o.normal(k, data.Features); err != nil {
 		return tree.Source{}, Report{}, err
 	}
-	if data.Sparse != nil && (k == 0 || o.ExtraTrees) {
-		return tree.Source{}, Report{}, &DataError{"Sparse", -1, "only random forests for classes grow on it"}
-	}
 	rows, err := newRowSet(&data, n, k, &o)
 	if err != nil {
 		return tree.Source{}, Report{}, err
@@ -356,7 +353,8 @@ func balance(data *Data, k, shift int) []float64 {
 // growForest grows the trees and gathers the report.
 func growForest[B index](ctx context.Context, data *Data, rows *rowSet, columns []column, o *ForestOptions) (tree.Source, Report, error) {
 	fail := func(err error) (tree.Source, Report, error) { return tree.Source{}, Report{}, err }
-	t, err := newTable[B](ctx, data, rows.n, columns, o.Workers)
+	// Only random forests for classes have loops for sparse rows.
+	t, err := newTable[B](ctx, data, rows.n, columns, rows.k == 0 || o.ExtraTrees, o.Workers)
 	if err != nil {
 		return fail(err)
 	}

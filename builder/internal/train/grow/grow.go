@@ -111,7 +111,8 @@ type Data struct {
 // Sparse is a table in compressed rows: row i has the cells
 // Index[Start[i]:Start[i+1]] (column numbers, strictly increasing) with the
 // values at the same places of Value; all other cells are 0. The zero value
-// has no rows.
+// has no rows. Random forests for classes grow on it as it is; the other kinds
+// lay its bins out in full, 2·n·d bytes, at most 2^31 cells.
 type Sparse struct {
 	Start []int // n+1, not decreasing, first 0, last len(Index)
 	Index []int32

@@ -140,8 +140,9 @@ func (t *task) begin(base []float64) {
 // the table themselves.
 func (t *task) advance(ctx context.Context, data *Data, trees []tree.SourceTree) error {
 	return parallel(ctx, t.workers, (t.n+block-1)/block, func(_, b int) error {
+		var room []float64
 		for i := b * block; i < min((b+1)*block, t.n); i++ {
-			x := data.X[i*data.Features : (i+1)*data.Features]
+			x := data.row(&room, i)
 			for k := range trees {
 				t.margin[k][i] += trees[k].Value[leafOf(&trees[k], x)]
 			}

@@ -95,7 +95,7 @@ func (o *ObliviousOptions) normal(k int) error {
 // with a missing value go to the side with more gain, both being tried.
 //
 // Links, base, rounding of derivatives, validation and errors are as for
-// [Boost]; categorical columns and sparse tables are refused. It costs about
+// [Boost]; categorical columns are refused. It costs about
 // n·d·depth·outputs additions a tree for the rows not yet right, and
 // 2^depth·bins·outputs more a column.
 //
@@ -107,9 +107,6 @@ func Oblivious(ctx context.Context, data Data, options ObliviousOptions) (tree.S
 	n, err := data.rows()
 	if err != nil {
 		return fail(err)
-	}
-	if data.Sparse != nil {
-		return fail(&DataError{"Sparse", -1, "oblivious trees need X"})
 	}
 	for j := range data.Columns {
 		if data.Columns[j].Categorical {
@@ -147,7 +144,7 @@ func Oblivious(ctx context.Context, data Data, options ObliviousOptions) (tree.S
 	if err != nil {
 		return fail(err)
 	}
-	t, err := newTable[uint8](ctx, &data, n, columns, o.Workers)
+	t, err := newTable[uint8](ctx, &data, n, columns, true, o.Workers)
 	if err != nil {
 		return fail(err)
 	}
@@ -262,8 +259,9 @@ func (g *leveller) settle(trees []tree.ObliviousTree) {
 func (g *leveller) advanceBy(ctx context.Context, v *task, data *Data) error {
 	t := &g.out
 	return parallel(ctx, v.workers, (v.n+block-1)/block, func(_, b int) error {
+		var room []float64
 		for i := b * block; i < min((b+1)*block, v.n); i++ {
-			x := data.X[i*data.Features : (i+1)*data.Features]
+			x := data.row(&room, i)
 			leaf := 0
 			for l, j := range t.Feature {
 				y := x[j]

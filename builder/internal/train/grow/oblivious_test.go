@@ -330,7 +330,6 @@ func TestOblivious_refuses(t *testing.T) {
 			d.Columns = make([]grow.Column, 6)
 			d.Columns[2].Categorical = true
 		}, new(grow.DataError)},
-		"sparse":       {func(d *grow.Data, _ *grow.ObliviousOptions) { d.X, d.Sparse, d.Class = nil, &grow.Sparse{}, nil }, new(grow.DataError)},
 		"depth":        {func(_ *grow.Data, o *grow.ObliviousOptions) { o.Depth = 9 }, new(grow.OptionError)},
 		"bins":         {func(_ *grow.Data, o *grow.ObliviousOptions) { o.Bins = 256 }, new(grow.OptionError)},
 		"eta":          {func(_ *grow.Data, o *grow.ObliviousOptions) { o.LearningRate = 1.5 }, new(grow.OptionError)},

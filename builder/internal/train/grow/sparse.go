@@ -92,6 +92,27 @@ func newSparseBins[B index](s *Sparse, columns []column) *sparseBins[B] {
 	return out
 }
 
+// spread lays all bins out, by row with a stride and by column.
+func (s *sparseBins[B]) spread(n, stride int) (rows, cols []B) {
+	d := len(s.zero)
+	rows, cols = make([]B, n*stride), make([]B, n*d)
+	for j, z := range s.zero {
+		col := cols[j*n : (j+1)*n]
+		for i := range col {
+			col[i] = z
+		}
+	}
+	for i := range n {
+		row := rows[i*stride:]
+		copy(row, s.zero)
+		for at := s.start[i]; at < s.start[i+1]; at++ {
+			j := int(s.index[at])
+			row[j], cols[j*n+i] = s.bin[at], s.bin[at]
+		}
+	}
+	return rows, cols
+}
+
 // cell returns the bin of a row in a column.
 func (s *sparseBins[B]) cell(i uint32, j int32) B {
 	lo, hi := s.start[i], s.start[i+1]
