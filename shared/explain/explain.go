@@ -144,6 +144,7 @@ func (x *Explainer) walk(rows []target, class, tree int) {
 	v := x.view(class)
 	d, _ := x.e.Shape()
 	w := newWalker(d, v.nodes)
+	w.hasten(v, x.e.Depth())
 	for _, p := range v.parts {
 		for i := 0; i < len(rows) && p.tree >= tree; i++ {
 			w.bins, w.phi = rows[i].bins, rows[i].phi

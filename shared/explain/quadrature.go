@@ -1,6 +1,10 @@
 package explain
 
-import "math"
+import (
+	"math"
+
+	"cloister/shared/model/tree"
+)
 
 // The Shapley value of feature i at a leaf of value v, whose path gives each
 // of its features j a share z_j of the cover and o_j = 1 if the row passes
@@ -34,6 +38,10 @@ type walker struct {
 	hot   []bool    // per feature: the row has passed all splits so far
 	at    *array    // t
 	rest  *array    // 1-t
+
+	fast  *tree.Kernel // nil for the loops below
+	words []uint64
+	room  []uint64
 }
 
 // newWalker returns a walker for d features that has no row yet.
@@ -45,10 +53,28 @@ func newWalker(d int, nodes []node) *walker {
 	return w
 }
 
+// fastDepth is how deep the kernel's calls of itself may go: its frames of some
+// hundred bytes lie on the browser's stack of about 1 MB, where an overflow ends
+// the program.
+const fastDepth = 256
+
+// hasten lets the kernel walk v, whose trees are of at most some depth.
+func (w *walker) hasten(v *view, depth int) {
+	if w.fast = tree.UsedKernel(); w.fast == nil || v.words == nil || depth > fastDepth {
+		w.fast = nil
+		return
+	}
+	w.words, w.room = v.words, make([]uint64, 16*(depth+1)+8)
+}
+
 // add adds the values of one part to phi, round by round.
 func (w *walker) add(t part) {
 	for i := range t.rule {
 		r := &t.rule[i]
+		if w.fast != nil {
+			w.fast.Quadrature(w.words, int(t.root), w.bins, w.phi, w.share, w.hot, (*[points]float64)(&r.at), (*[points]float64)(&r.rest), (*[points]float64)(&r.weight), w.room)
+			continue
+		}
 		w.at, w.rest = &r.at, &r.rest
 		p := r.weight
 		var m array

@@ -1,6 +1,10 @@
 package explain
 
-import "cloister/shared/model/tree"
+import (
+	"math"
+
+	"cloister/shared/model/tree"
+)
 
 // A view is the trees as one class sees them: depth first, subtrees whose
 // leaves agree made into leaves. A row's walk then reads nodes in the order
@@ -9,6 +13,7 @@ import "cloister/shared/model/tree"
 // each has the leaves that need the same rule, and 0 at the others.
 type view struct {
 	nodes  []node
+	words  []uint64 // nodes as the kernel reads them; nil without one
 	parts  []part
 	points int // most of any part
 }
@@ -56,6 +61,12 @@ func viewOf(e *tree.Ensemble, class int) view {
 			}
 			v.parts = append(v.parts, part{t, int32(at), rules[rounds]})
 			v.points = max(v.points, points*rounds)
+		}
+	}
+	if tree.UsedKernel() != nil {
+		v.words = make([]uint64, 0, 3*len(v.nodes))
+		for _, n := range v.nodes {
+			v.words = append(v.words, math.Float64bits(n.share), uint64(uint32(n.right))|uint64(n.feature)<<32|uint64(n.column)<<48, uint64(n.bin))
 		}
 	}
 	return v.view

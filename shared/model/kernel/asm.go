@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -36,6 +37,7 @@ type kind byte
 const (
 	i32  kind = 0x7f
 	i64  kind = 0x7e
+	f64  kind = 0x7c
 	v128 kind = 0x7b
 )
 
@@ -125,7 +127,17 @@ func store32(address, v code, offset int) code  { return storeAt(0x36, 2, addres
 func store64(address, v code, offset int) code  { return storeAt(0x37, 3, address, v, offset) }
 func storeF64(address, v code, offset int) code { return storeAt(0x39, 3, address, v, offset) }
 
-func addF64(a, b code) code { return op(0xa0, a, b) }
+func addF64(a, b code) code   { return op(0xa0, a, b) }
+func subF64(a, b code) code   { return op(0xa1, a, b) }
+func mulF64(a, b code) code   { return op(0xa2, a, b) }
+func equalF64(a, b code) code { return op(0x61, a, b) }
+
+func float(v float64) code {
+	return binary.LittleEndian.AppendUint64(code{0x44}, math.Float64bits(v))
+}
+
+// call calls function number index with what is on the stack.
+func call(index int) code { return cat(code{0x10}, unsigned(uint32(index))) }
 
 // vector is a vector instruction.
 func vector(o uint32, operands ...code) code {
@@ -171,6 +183,14 @@ func shl16V(a code, n int) code      { return vector(0x8b, a, number(n)) }
 func low16to32(a code) code          { return vector(0xa7, a) } // signed
 func high16to32(a code) code         { return vector(0xa8, a) }
 
+func splatF64(a code) code   { return vector(20, a) }
+func subF64V(a, b code) code { return vector(0xf1, a, b) }
+func mulF64V(a, b code) code { return vector(0xf2, a, b) }
+func divF64V(a, b code) code { return vector(0xf3, a, b) }
+
+// laneF64 is lane i of two.
+func laneF64(a code, i int) code { return append(vector(0x21, a), byte(i)) }
+
 func splat32(a code) code            { return vector(17, a) }
 func mul32V(a, b code) code          { return vector(0xb5, a, b) }
 func low16to32Unsigned(a code) code  { return vector(0xa9, a) }
@@ -191,6 +211,11 @@ func lane16(a code, i int) code { return append(vector(0x19, a), byte(i)) }
 // when runs body if the condition holds.
 func when(condition code, body ...code) code {
 	return cat(condition, code{0x04, 0x40}, cat(body...), code{0x0b})
+}
+
+// either runs one of two.
+func either(condition, yes, no code) code {
+	return cat(condition, code{0x04, 0x40}, yes, code{0x05}, no, code{0x0b})
 }
 
 // repeat runs body once, and again while the condition holds.

@@ -25,6 +25,10 @@ type Kernel struct {
 	// Group adds, for package explain, a table of width values a pattern: see
 	// its lane.go.
 	Group func(tests []uint32, lanes []uint8, stride, rows int, places []uint32, values []float64, width int, slots []int32, sums []float64)
+	// Quadrature walks, for package explain, one row down a tree with eight
+	// points: see its quadrature.go. A node is three words: the share's bits;
+	// right, feature<<32, column<<48; bin. room has 16 words a level, and 16 more.
+	Quadrature func(nodes []uint64, root int, bins []uint16, phi, share []float64, hot []bool, at, rest, weight *[8]float64, room []uint64)
 	// Oblivious adds to eight sums a row, width apart, the leaves of trees, a
 	// multiple of four, that ask depth questions each: column offset<<8 | bin.
 	// numbers is room for four bytes a row; rows a multiple of 16.

@@ -88,10 +88,22 @@ var loops = tree.Kernel{
 	Group: func(tests []uint32, lanes []uint8, stride, rows int, places []uint32, values []float64, width int, slots []int32, sums []float64) {
 		group(pointer(tests), int32(len(tests)/2), pointer(lanes), int32(stride), int32(rows), pointer(places), pointer(values), int32(width), pointer(slots), pointer(sums))
 	},
+	Quadrature: func(nodes []uint64, root int, bins []uint16, phi, share []float64, hot []bool, at, rest, weight *[8]float64, room []uint64) {
+		for i, p := range [...]unsafe.Pointer{
+			pointer(nodes), pointer(bins), pointer(phi), pointer(share), pointer(hot), unsafe.Pointer(at), unsafe.Pointer(rest),
+		} {
+			context[i] = uint32(uintptr(p))
+		}
+		// The mean of the root is of no use: it goes to the first words.
+		quadrature(unsafe.Pointer(&context), unsafe.Pointer(&nodes[3*root]), unsafe.Pointer(weight), pointer(room), pointer(room[8:]))
+	},
 	Oblivious: func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8) {
 		oblivious(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
 	},
 }
+
+// context holds the addresses that a walk keeps to; nothing walks beside it.
+var context [7]uint32
 
 //go:wasmimport kernel bin8
 func bin8(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges int32, dst unsafe.Pointer, shift, right, left, pieces, step int32)
@@ -134,3 +146,6 @@ func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer
 
 //go:wasmimport kernel group
 func group(tests unsafe.Pointer, count int32, lanes unsafe.Pointer, stride, rows int32, places, values unsafe.Pointer, width int32, slots, sums unsafe.Pointer)
+
+//go:wasmimport kernel quadrature
+func quadrature(context, node, product, mean, room unsafe.Pointer)
