@@ -126,6 +126,7 @@ func (s *Source) columns(o Options) (source, []string, error) {
 type values struct {
 	name      string
 	words     []string // of the name, see namer
+	ip        bool     // the name speaks of IP bytes
 	unit      float64  // that the name says, relative to s or bytes; 0 for none
 	n         int      // cells that are not empty
 	numbers   int
@@ -152,6 +153,9 @@ func look(src source, header []string) ([]*values, int, error) {
 		all[i] = i
 		words, unit := n.read(h)
 		seen[i] = &values{name: h, words: words, unit: unit, distinct: map[string]bool{}}
+		if k := slices.Index(words, "addr"); k >= 0 && slices.Contains(words, "bytes") {
+			seen[i].words, seen[i].ip = slices.Delete(words, k, k+1), true
+		}
 	}
 	src.bind(all)
 	cells := make([][]byte, len(header))
@@ -295,6 +299,29 @@ func (p *Proposal) assign(header []string, seen []*values) {
 		}
 		used[c.column] = true
 		f.Column, f.Confidence, f.Why = header[c.column], c.confidence, c.why
+		if c.why[0] == knownName {
+			f.known(known, c.field)
+		}
+	}
+}
+
+// knownName is the evidence of a name that openRules lists.
+const knownName = "known name"
+
+// known sets the factor that goes with a known name.
+func (f *Proposed) known(p *plan, field int) {
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		if o.field != field || len(o.from) == 0 {
+			continue
+		}
+		factor := o.mul / o.div
+		if p.inputs[o.from[0]].read == readSeconds {
+			factor = 1000
+		}
+		if factor != 1 {
+			f.factor(factor, "of the known name")
+		}
 	}
 }
 
@@ -303,11 +330,14 @@ func fit(field frame.Field, known Mapped, name string, v *values) pair {
 	var c pair
 	if known.How == Column && known.From == name {
 		c.confidence = 0.99
-		c.why = append(c.why, "known name")
+		c.why = append(c.why, knownName)
 	} else {
 		c.confidence = similar(fieldWords[field.Name], v.words)
 		if c.confidence < minConfidence {
 			return pair{}
+		}
+		if field.Unit == "bytes" && !v.ip {
+			c.confidence *= 0.95 // a column of IP bytes comes first
 		}
 		c.why = append(c.why, "name: "+strings.Join(v.words, " "))
 	}
@@ -405,6 +435,8 @@ func (p *Proposal) units(seen []*values) {
 			if e := v.epoch(); e > 0 {
 				f.factor(e, "values give years from 2000 to 2100")
 			}
+		case f.Why[0] == knownName:
+			// its unit is known, too
 		case field.Unit == "ms":
 			p.duration(f, v, at)
 		case field.Unit == "bit/s" && v.unit > 0:
@@ -437,9 +469,6 @@ func (p *Proposal) duration(f *Proposed, v *values, at map[string]*values) {
 				return
 			}
 		}
-	}
-	if f.Why[0] == "known name" {
-		return
 	}
 	f.Confidence *= 0.8
 	switch {

@@ -202,9 +202,12 @@ func TestPropose_units(t *testing.T) {
 		{"start,stop,elapsed,client bytes", "E,F,s,b", frame.Duration, "unit: x 1000, end - start"},
 		{"start,stop,elapsed,client bytes", "e,f,i,b", frame.Duration, "unit: x 0.001, end - start"},
 		{"start,stop,elapsed,client bytes", "e,f,d,b", frame.Duration, "unit: x 1, end - start"},
-		{"duration (sec)", "s", frame.Duration, "unit: x 1000, unit in the name"},
+		{"elapsed (sec)", "s", frame.Duration, "unit: x 1000, unit in the name"},
 		{"lifetime_us", "i", frame.Duration, "unit: x 0.001, unit in the name"},
 		{"lifetime", "i", frame.Duration, "unit: x 0.001, large whole numbers look like microseconds; please check"},
+		{"Flow Duration,Fwd IAT Max", "i,i", frame.Duration, "unit: x 0.001, of the known name"},
+		{"Flow Duration,Fwd IAT Max", "i,i", "SRC_TO_DST_IAT_MAX", "unit: x 0.001, of the known name"},
+		{"durationSeconds", "s", frame.Duration, "unit: x 1000, of the known name"},
 		{"start", "E", frame.FlowStart, "unit: x 1000, values give years from 2000 to 2100"},
 		{"sent_kb", "n", frame.InBytes, "unit: x 1024, unit in the name"},
 		{"client bytes,client packets", "n,b", frame.InBytes, "fewer than 20 bytes a packet: payload rather than IP bytes?"},
@@ -220,8 +223,13 @@ func TestPropose_units(t *testing.T) {
 			t.Errorf("%s: %q (%v): %q", tt.names, f.Column, f.Confidence, f.Why)
 		}
 	}
+	// Of two columns of bytes that of IP bytes comes first, and one flag is not all.
+	p, err := ingest.Propose(fileOf(makeFile([]string{"orig_bytes", "orig_ip_bytes", "orig_pkts", "Fwd PSH Flags"}, []string{"b", "b", "n", "z"})))
+	if err != nil || p.Columns[1].Field != frame.InBytes || p.Columns[0].Field != "" || p.Columns[3].Field != "" {
+		t.Errorf("%+v, %v", p.Columns, err)
+	}
 	file := makeFile([]string{"start", "stop", "elapsed", "sent_kb", "weather"}, []string{"E", "F", "s", "n", "w"})
-	p, err := ingest.Propose(fileOf(file))
+	p, err = ingest.Propose(fileOf(file))
 	if err != nil {
 		t.Fatal(err)
 	}

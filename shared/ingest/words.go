@@ -268,7 +268,7 @@ func similar(field string, column []string) float64 {
 	}
 	// A largest or mean of something is not the thing itself.
 	for _, w := range column {
-		if strings.Contains(" min max mean std size rate code ", " "+w+" ") && !slices.Contains(want, w) {
+		if strings.Contains(" min max mean std size rate code syn fin rst psh ack urg ece cwr ", " "+w+" ") && !slices.Contains(want, w) {
 			shared *= 0.6
 		}
 	}
