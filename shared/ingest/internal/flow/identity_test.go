@@ -222,6 +222,15 @@ func TestFlow_segmentsOutOfOrder(t *testing.T) {
 	if got := name(0, 2, 1); got != "" {
 		t.Errorf("with one missing: %q", got)
 	}
+	// What comes behind a missing part does not stand in for it.
+	s := conversation(80).send(false, "GET /one").send(false, "/two").send(false, "/three HTTP/1.1\r\nHost: h\r\n\r\n")
+	f, _ := meter(flow.Options{}, s.list[0], s.list[2])
+	if got := cells(f, 0, frame.HTTPURL, frame.HTTPHost); got != " " {
+		t.Errorf("with one missing and more behind: %q", got)
+	}
+	if f, _ = meter(flow.Options{}, s.list...); cells(f, 0, frame.HTTPURL) != "/one/two/three" {
+		t.Errorf("with all: %q", cells(f, 0, frame.HTTPURL))
+	}
 }
 
 func TestFlow_http(t *testing.T) {
@@ -400,6 +409,18 @@ func TestTable_identityIsBounded(t *testing.T) {
 	}
 	if n, cut := count(flow.Options{Identity: 48, Flows: 1}); n != 10 || cut != 0 {
 		t.Errorf("one at a time: %d with texts, %d cut", n, cut)
+	}
+	// What was collected for a message gives its room back.
+	var parts []capture.Packet
+	for i := range 50 {
+		s := conversation(80).send(false, "GET /12345").send(false, "678 HTTP/1.1\r\n\r\n")
+		for _, p := range s.list {
+			p.Key.PortA = uint16(i)
+			parts = append(parts, p)
+		}
+	}
+	if f, table := meter(flow.Options{Identity: 60, Flows: 1}, parts...); f.Len() != 50 || table.Cut() != 0 || cells(f, 49, frame.HTTPURL) != "/12345678" {
+		t.Errorf("%d flows, %d cut", f.Len(), table.Cut())
 	}
 	// Unfinished messages count too.
 	half := conversation(443).send(false, record(1, clientHello("a", "h2"), 999)[:60])
