@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"io"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func TestFlows_parquet(t *testing.T) {
 					got = chunk.ValueStr(i)
 				}
 				if f, ok := chunk.(*array.Float64); ok && !f.IsNull(i) {
-					got = flowNumber(f.Value(i))
+					got = string(appendNumber(nil, f.Value(i)))
 				}
 				if got != cells[k] {
 					t.Fatalf("%s of row %d: %q, want %q", name, row-1, got, cells[k])
@@ -134,5 +135,20 @@ func TestFlows_parquet(t *testing.T) {
 	}
 	if k := len(frame.Flow.Fields); len(names) != k+1 {
 		t.Errorf("%d columns, the schema has %d fields", len(names), k)
+	}
+}
+
+// What is written by hand reads back with encoding/csv, whatever the cell.
+func TestFlows_csvCells(t *testing.T) {
+	for _, text := range []string{"", "plain", " led by a space", "a,b", `say "hi"`, "two\nlines", `\x00`, "=1+1"} {
+		got, err := csv.NewReader(strings.NewReader(string(appendCell([]byte("x,"), text)) + ",y\n")).Read()
+		if err != nil || len(got) != 3 || got[1] != text {
+			t.Errorf("%q became %q, %v", text, got, err)
+		}
+	}
+	for v, want := range map[float64]string{0: "0", -3: "-3", 1.5: "1.5", 1795318820537: "1795318820537", 1e21: "1000000000000000000000"} {
+		if got := string(appendNumber(nil, v)); got != want {
+			t.Errorf("%v became %s", v, got)
+		}
 	}
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -38,64 +38,73 @@ func newFlowWriter(format string, out *bufio.Writer, named bool) (flowWriter, er
 	case "parquet":
 		return newParquetFlows(out, named)
 	}
-	w := &csvFlows{w: csv.NewWriter(out), named: named}
-	return w, w.w.Write(w.header())
+	w := &csvFlows{out: out, named: named}
+	return w, w.header()
 }
 
-// number writes a value of a flow without exponent, "" when it is missing.
-func flowNumber(v float64) string {
-	if math.IsNaN(v) {
-		return ""
+// appendNumber writes a value of a flow without exponent.
+func appendNumber(b []byte, v float64) []byte {
+	if whole := int64(v); float64(whole) == v {
+		return strconv.AppendInt(b, whole, 10)
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return strconv.AppendFloat(b, v, 'f', -1, 64)
 }
 
+// csvFlows writes RFC 4180 with line feeds. The cells are written by hand: most
+// are small whole numbers, and encoding/csv wants each as a string.
 type csvFlows struct {
-	w     *csv.Writer
+	out   *bufio.Writer
 	named bool
-	cells []string
+	b     []byte
 }
 
-func (w *csvFlows) header() []string {
-	var list []string
+func (w *csvFlows) header() error {
+	list := []string{"row"}
 	if w.named {
-		list = append(list, "file")
+		list = []string{"file", "row"}
 	}
-	list = append(list, "row")
 	for _, f := range frame.Flow.Fields {
 		list = append(list, f.Name)
 	}
-	return list
+	_, err := w.out.WriteString(strings.Join(list, ",") + "\n")
+	return err
+}
+
+// appendCell writes a text, in quotes where it needs them.
+func appendCell(b []byte, text string) []byte {
+	if text == "" || !strings.ContainsAny(text, ",\"\r\n") && text[0] != ' ' {
+		return append(b, text...)
+	}
+	b = append(b, '"')
+	b = append(b, strings.ReplaceAll(text, `"`, `""`)...)
+	return append(b, '"')
 }
 
 func (w *csvFlows) write(file string, f *frame.Frame) error {
 	for i, row := range f.Row {
-		w.cells = w.cells[:0]
+		w.b = w.b[:0]
 		if w.named {
-			w.cells = append(w.cells, file)
+			w.b = append(appendCell(w.b, file), ',')
 		}
-		w.cells = append(w.cells, strconv.FormatInt(row, 10))
+		w.b = strconv.AppendInt(w.b, row, 10)
 		for k := range f.Schema.Fields {
+			w.b = append(w.b, ',')
 			switch {
 			case f.Texts[k] != nil:
-				w.cells = append(w.cells, f.Texts[k][i])
-			case f.Numbers[k] != nil:
-				w.cells = append(w.cells, flowNumber(f.Numbers[k][i]))
-			default:
-				w.cells = append(w.cells, "")
+				w.b = appendCell(w.b, f.Texts[k][i])
+			case f.Numbers[k] != nil && !math.IsNaN(f.Numbers[k][i]):
+				w.b = appendNumber(w.b, f.Numbers[k][i])
 			}
 		}
-		if err := w.w.Write(w.cells); err != nil {
+		w.b = append(w.b, '\n')
+		if _, err := w.out.Write(w.b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *csvFlows) close() error {
-	w.w.Flush()
-	return w.w.Error()
-}
+func (w *csvFlows) close() error { return nil }
 
 // jsonFlows writes an object per flow, without what is missing: one a line, or
 // all in a list.
@@ -132,7 +141,7 @@ func (w *jsonFlows) write(file string, f *frame.Frame) error {
 				w.b = append(w.b, ',', '"')
 				w.b = append(w.b, field.Name...)
 				w.b = append(w.b, '"', ':')
-				w.b = strconv.AppendFloat(w.b, f.Numbers[k][i], 'f', -1, 64)
+				w.b = appendNumber(w.b, f.Numbers[k][i])
 			}
 		}
 		w.b = append(w.b, '}')
