@@ -331,8 +331,14 @@ func (r *Report) remark(file []byte, d *prep.Data, v *verdicts, o Options) {
 	if b, err := bundle.Decode(file, bundle.Limits{}); err == nil {
 		for _, f := range d.Files {
 			for _, sum := range b.Manifest().Lineage.DatasetSHA256 {
-				if hex.EncodeToString(sum[:]) == f.SHA256 && o.Rows == nil {
-					add("The bundle was made from %s: training rows are among those judged, and every figure flatters it. Use the manifest of the split to judge held-out rows only.", f.Name)
+				if hex.EncodeToString(sum[:]) != f.SHA256 {
+					continue
+				}
+				switch {
+				case o.Rows == nil:
+					add("The bundle was made from %s: training rows are among those judged, and every figure flatters it. Use the manifest of its split to judge held-out rows only.", f.Name)
+				case !sameSplit(b.Manifest().Lineage, o.Rows):
+					add("The bundle was made from %s with another split than the one given: training rows may be among those judged, and every figure may flatter it.", f.Name)
 				}
 			}
 		}
@@ -352,6 +358,18 @@ func (r *Report) remark(file []byte, d *prep.Data, v *verdicts, o Options) {
 	if len(r.Files) > 1 {
 		add("Several files: read the figures of each before those of all together.")
 	}
+}
+
+// sameSplit reports whether a manifest records the split that a bundle was
+// trained with: random, with its seed and as many rows in each part.
+func sameSplit(l bundle.Lineage, m *prep.Manifest) bool {
+	var sum [3]int64
+	for _, n := range m.Counts {
+		for p := range sum {
+			sum[p] += int64(n[p])
+		}
+	}
+	return m.Scheme == prep.Random && uint64(l.SplitSeed) == m.Seed && l.Split.Train == sum[prep.Train] && l.Split.Holdout == sum[prep.Holdout]
 }
 
 // JSON returns the report as indented JSON.

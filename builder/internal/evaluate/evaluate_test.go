@@ -17,6 +17,7 @@ import (
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
 	"cloister/shared/attack"
+	"cloister/shared/frame"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -261,6 +262,51 @@ func TestReadTexts(t *testing.T) {
 	for _, bad := range []string{"", "Title\nx\n", "Techniques\na,b\n"} {
 		if _, err := evaluate.ReadTexts(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+// The random split of package prep is the one that training makes of the same
+// files and seed: what a manifest holds out, training never saw.
+func TestSplit_isTrainings(t *testing.T) {
+	names := []string{"lab.csv", "flows.csv"}
+	var in []prep.File
+	var files []train.File
+	for _, n := range names {
+		b := open(t, "sample/"+n)
+		b = bytes.ReplaceAll(b, []byte("Benign"), []byte("benign")) // after the capitals by name, first for training
+		in = append(in, prep.File{Name: n, ReaderAt: bytes.NewReader(b), Size: int64(len(b))})
+		files = append(files, train.File{Name: n, ReaderAt: bytes.NewReader(b), Size: int64(len(b))})
+	}
+	alerts := "Id,Timestamp,Payload_Type,Payload_Description,Severity\n"
+	for i := range 300 {
+		alerts += fmt.Sprintf("%d,2026-01-01,process,a text,%s\n", i, []string{"Low", "High", "Medium", "Critical", "Informational"}[i*i%7%5])
+	}
+	text := prep.File{Name: "alerts.csv", ReaderAt: strings.NewReader(alerts), Size: int64(len(alerts))}
+	for _, tt := range []struct {
+		recipe string
+		in     []prep.File
+		files  []train.File
+		schema *frame.Schema
+	}{
+		{"flows", in, files, frame.Flow},
+		{"severity", []prep.File{text}, []train.File{{Name: text.Name, ReaderAt: text.ReaderAt, Size: text.Size}}, frame.Alert},
+	} {
+		d, err := prep.Read(context.Background(), tt.in, prep.ReadOptions{Want: tt.schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares := prep.Shares{.7, .15, .15}
+		s, err := d.Split(prep.Random, shares, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := train.Read(tt.files, train.Recipes()[tt.recipe])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(table.Classes, d.Classes) || !slices.Equal(prep.Stratified(table.Class, len(table.Classes), shares, 5), s.Parts) {
+			t.Errorf("%s: classes %q, training has %q; or other parts", tt.recipe, d.Classes, table.Classes)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package prep
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -39,14 +40,17 @@ type Input struct {
 // Data is the rows of some files in memory, in the order of the files: 8 bytes
 // a number cell, a shared string a text cell, 40 bytes a row beside.
 type Data struct {
-	Schema    *frame.Schema
-	Files     []Input
-	Numbers   [][]float64 // by field of the schema, nil if no file has it; NaN is missing
-	Texts     [][]string  // by field, nil if no file has it; "" is missing
-	File      []int       // index into Files
-	Row       []int64     // number in its file
-	Class     []int       // index into Classes, -1 without a label
-	Classes   []string    // by name; a class bears the spelling that sorts first
+	Schema  *frame.Schema
+	Files   []Input
+	Numbers [][]float64 // by field of the schema, nil if no file has it; NaN is missing
+	Texts   [][]string  // by field, nil if no file has it; "" is missing
+	File    []int       // index into Files
+	Row     []int64     // number in its file
+	Class   []int       // index into Classes, -1 without a label
+	// Classes are in the order that training gives them, so that the random
+	// split is training's: ordinary traffic first and the rest by name, or
+	// severities from mild to grave. A class bears the spelling that sorts first.
+	Classes   []string
 	Spellings []Spelling
 	// Benign is the index of the class of ordinary traffic, -1 if there is
 	// none, as attack.ForLabel knows it.
@@ -211,12 +215,14 @@ func (d *Data) classes(labels []string) {
 	for _, s := range first {
 		d.Classes = append(d.Classes, s)
 	}
-	slices.Sort(d.Classes)
+	slices.SortFunc(d.Classes, func(a, b string) int {
+		return cmp.Or(cmp.Compare(d.rank(a), d.rank(b)), strings.Compare(a, b))
+	})
 	index := map[string]int{}
 	d.Benign = -1
 	for i, s := range d.Classes {
 		index[attack.Key(s)] = i
-		if m, ok := attack.ForLabel(s); ok && m.Benign {
+		if isBenign(s) && d.Schema == frame.Flow && d.Benign < 0 {
 			d.Benign = i
 		}
 	}
@@ -231,6 +237,28 @@ func (d *Data) classes(labels []string) {
 		d.Spellings = append(d.Spellings, Spelling{l, first[attack.Key(l)], n})
 	}
 	slices.SortFunc(d.Spellings, func(a, b Spelling) int { return strings.Compare(a.Label, b.Label) })
+}
+
+// severities are the labels of alerts from mild to grave.
+var severities = []string{"informational", "low", "medium", "high", "critical"}
+
+// rank orders classes before their names do.
+func (d *Data) rank(class string) int {
+	if d.Schema == frame.Alert {
+		if i := slices.Index(severities, attack.Key(class)); i >= 0 {
+			return i
+		}
+		return len(severities)
+	}
+	if isBenign(class) {
+		return 0
+	}
+	return 1
+}
+
+func isBenign(class string) bool {
+	m, ok := attack.ForLabel(class)
+	return ok && m.Benign
 }
 
 // identity are fields that name a host, a moment or a transaction; a vector of
