@@ -54,3 +54,18 @@ func WithSignature(a *bundle.Archive, signature []byte) ([]byte, error) {
 	}
 	return signed, nil
 }
+
+// WithoutSignature returns the bundle in file without its signature.
+func WithoutSignature(file []byte) ([]byte, error) {
+	b, err := bundle.Decode(file, bundle.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, name := range b.Names() {
+		if name != bundle.ManifestName && name != bundle.SignatureName {
+			files[name], _ = b.File(name) // it is one of its names
+		}
+	}
+	return bundle.Encode(b.Manifest(), files, bundle.Limits{})
+}

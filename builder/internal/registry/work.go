@@ -115,17 +115,30 @@ func (r *Registry) run(ctx context.Context, owner string, j Job, train Train) {
 	case err != nil && ctx.Err() != nil:
 		state = Queued
 	case err != nil:
-		state, text = Failed, fmt.Sprintf("%.1024s", err)
+		state, text = Failed, told(err)
 	default:
 		if sha, result, err = r.keep(end, file); err != nil {
-			state, text, sha, result = Failed, fmt.Sprintf("%.1024s", err), "", ""
+			state, text, sha, result = Failed, told(err), "", ""
 		}
+	}
+	if err != nil && state == Failed {
+		log.Error("job failed", "error", err.Error())
 	}
 	if err := r.finish(end, j.ID, owner, state, text, sha, result); err != nil {
 		log.Error("job not ended; it will be started again", "error", err.Error())
 		return
 	}
 	log.Info("job ended", "state", state, "error", text, "bundle", sha)
+}
+
+// told is what the error of a job says to whoever submitted it: where things
+// lie on this machine is for the log.
+func told(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*Error](err); ok && (e.Kind == Corrupt || e.Kind == Full) {
+		text = e.Text
+	}
+	return fmt.Sprintf("%.1024s", text)
 }
 
 // attempt fetches the data and trains. A panic of a trainer ends the job, not

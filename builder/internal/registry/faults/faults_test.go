@@ -55,14 +55,14 @@ func run(m *testing.M) int {
 
 // place is a registry that processes come to and are killed.
 type place struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	args  []string // of serve
 	o     registry.Options
 	token string
 }
 
-func newPlace(t *testing.T, o registry.Options) *place {
+func newPlace(t testing.TB, o registry.Options) *place {
 	t.Helper()
 	_, key := registrytest.Publisher()
 	p := &place{t: t, dir: t.TempDir()}
@@ -109,6 +109,7 @@ func (p *place) open(f func(*registry.Registry)) {
 type process struct {
 	cmd *exec.Cmd
 	c   *client.Client
+	url string
 	log *bytes.Buffer
 }
 
@@ -137,9 +138,9 @@ func (p *place) start(killAfter time.Duration) *process {
 		}
 		return nil
 	}
-	url := strings.TrimPrefix(lines.Text(), "Cloister is at ")
+	x.url = strings.TrimPrefix(lines.Text(), "Cloister is at ")
 	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-	x.c, err = client.New(url, client.Options{Token: p.token, Retries: -1, HTTP: &http.Client{Transport: &http.Transport{}}})
+	x.c, err = client.New(x.url, client.Options{Token: p.token, Retries: -1, HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ var small = sync.OnceValue(func() []byte {
 })
 
 // made returns what a job of that version makes, unsigned.
-func made(t *testing.T, version string) []byte {
+func made(t testing.TB, version string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "small.csv")
 	if err := os.WriteFile(path, small(), 0o600); err != nil {
@@ -233,7 +234,7 @@ func TestKill_atAnyMoment(t *testing.T) {
 		}
 	})
 	t.Logf("calls cut off: %v; jobs found running after a kill: %d", total.cut, running)
-	for _, kind := range []string{"publish", "promote", "submit"} {
+	for _, kind := range []string{"publish", "promote", "upload"} {
 		if total.cut[kind] < 3 {
 			t.Errorf("%d kills hit %s: the test does not do what it says", total.cut[kind], kind)
 		}
@@ -452,4 +453,3 @@ func TestStop_handsBack(t *testing.T) {
 		}
 	}
 }
-
