@@ -21,7 +21,9 @@ const Bare = "hint"
 // The confidence of an alternative is what it showed on the half of the Sigma
 // rules that the table was developed on: high if some 70 % of the texts it
 // matched were tagged so by their authors, medium from 40 %, low from 25 % or
-// untested. Figures on the other half: see the golden file of builder/internal/evaluate.
+// untested. On the other half, 1,764 texts, hints of medium confidence and above
+// have precision 0.53 and recall 0.41 by technique, 0.69 and 0.39 by tactic; high
+// ones 0.78 and 0.17 by technique (cloister evaluate --lookup).
 //
 // The first 16 KiB are looked at. Words are matched whole and in order, no
 // pattern can backtrack; the cost is linear in the text.

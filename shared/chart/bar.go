@@ -155,7 +155,9 @@ func (b Bars) Draw() Chart {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
-	lo, hi = widen(lo, hi)
+	if lo == hi { // nothing but zeros
+		hi = 1
+	}
 	const pitch = 24.0
 	var desc strings.Builder
 	desc.WriteString(b.X + " of " + strconv.Itoa(len(b.Names)) + ":")

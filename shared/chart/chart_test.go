@@ -160,6 +160,14 @@ func TestHistogram_geometry(t *testing.T) {
 	}
 }
 
+// Bars of zeros start at the left.
+func TestBars_zeros(t *testing.T) {
+	svg := chart.Bars{Names: []string{"a"}, Values: []float64{0}}.Draw().SVG
+	if !strings.Contains(svg, `x1="210" y1="8" x2="210"`) || strings.Contains(svg, ">-") {
+		t.Error(svg)
+	}
+}
+
 func TestNumber(t *testing.T) {
 	for want, v := range map[string]float64{
 		"": nan, "0": 0, "1": 1, "-2": -2, "0.1235": 0.123456, "0.01235": 0.0123456, "12.35": 12.3456, "123.5": 123.456,

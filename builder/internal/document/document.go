@@ -103,7 +103,7 @@ nav ul{columns:14rem;padding-left:1.2rem}nav li{min-height:24px}
 table{border-collapse:collapse;font-size:.875rem;margin:.5rem 0}caption{text-align:left;font-weight:600;padding:.25rem 0}
 th,td{border-bottom:1px solid var(--line);padding:.25rem .6rem;text-align:left;vertical-align:top}tbody th{font-weight:400;overflow-wrap:anywhere;min-width:8rem}
 td.n{text-align:right;font-variant-numeric:tabular-nums}summary{cursor:pointer;min-height:24px}
-@media print{body{max-width:none;padding:0}nav{display:none}figure,tr{break-inside:avoid}details:not([open])>summary{list-style:none}.scroll{overflow:visible}:root{--ink:#000;--soft:#444;--paper:#fff;--line:#999}}
+@media print{body{max-width:none;padding:0}nav{display:none}figure,tr{break-inside:avoid}details::details-content{content-visibility:visible;block-size:auto}summary{list-style:none}.scroll{overflow:visible}:root{--ink:#000;--soft:#444;--paper:#fff;--line:#999}}
 `
 
 // WriteTo writes the whole file. It implements [io.WriterTo].
