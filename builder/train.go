@@ -98,7 +98,7 @@ func (c *trainCommand) useParams(recipe *train.Recipe) error {
 	if recipe.Texts() { // a search reads the texts of the last candidate
 		last := recipe.Candidates[len(recipe.Candidates)-1]
 		chosen.Texts, chosen.Category = last.Texts, last.Category
-		recipe.Candidates = []train.Candidate{recipe.Candidates[0], chosen}
+		recipe.Candidates, recipe.Compared = []train.Candidate{recipe.Candidates[0], chosen}, 1
 	} else {
 		recipe.Candidates = []train.Candidate{chosen}
 	}

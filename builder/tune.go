@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 
 	"cloister/builder/internal/prep"
+	"cloister/builder/internal/train"
+	"cloister/builder/internal/train/grow"
 	"cloister/builder/internal/tune"
 )
 
 type tuneCommand struct {
-	Recipe   string   `required:"" help:"What to train: flows."`
+	Recipe   string   `required:"" help:"What to train: flows, flows-cic, severity or seed-parity."`
 	Data     []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
 	Search   string   `enum:"grid,random,halving" default:"random" help:"grid: every combination; random: draws; halving: draws, of which the best third goes on with three times the resource."`
 	Model    string   `help:"Model to search, with its default space: forest or boosting. forest unless --space says otherwise."`
@@ -62,7 +64,11 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	bar := newBar(s, "tuning")
-	result, err := tune.Run(ctx, tune.Data{X: table.X, Features: table.Pipeline.Len(), Class: table.Class, Classes: table.Classes}, space, tune.Options{
+	data, err := c.data(table, recipe, shares)
+	if err != nil {
+		return err
+	}
+	result, err := tune.Run(ctx, data, space, tune.Options{
 		Search: tune.Search(c.Search), Draws: c.Draws, Folds: c.Folds, Resource: tune.Resource(c.Resource), Rule: tune.Rule(c.Rule),
 		Seed: c.Seed, Shares: shares, Recipe: recipe.Name, Workers: c.Workers, Journal: filepath.Join(c.Out, tuneJournal),
 		Progress: func(p tune.Progress) { bar.share(stage(p), 1-p.Left) },
@@ -76,6 +82,29 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	return c.write(s, result)
+}
+
+// data returns the rows as a search wants them. Terms of texts are those of
+// all rows but the hold-out: folds share them.
+func (c *tuneCommand) data(table *train.Table, recipe train.Recipe, shares prep.Shares) (tune.Data, error) {
+	data := tune.Data{X: table.X, Class: table.Class, Classes: table.Classes}
+	if !recipe.Texts() {
+		data.Features = table.Pipeline.Len()
+		return data, nil
+	}
+	parts := prep.Stratified(table.Class, len(table.Classes), shares, c.Seed)
+	for i, p := range parts {
+		if p == prep.Validation {
+			parts[i] = prep.Train
+		}
+	}
+	in, err := train.FitInput(table, recipe, parts, prep.Train)
+	if err != nil {
+		return data, err
+	}
+	rows := in.Sparse(table.Frame)
+	data.Features, data.Sparse = in.Len(), &grow.Sparse{Start: rows.Start, Index: rows.Index, Value: rows.Value}
+	return data, nil
 }
 
 // space returns the space to search.

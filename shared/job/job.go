@@ -148,7 +148,7 @@ type Batch struct {
 	Row         []int64   // number of the row in the file, the first data row is 1
 	Class       []uint16  // index into [Bundle.Classes]
 	Probability []float64 // of the class, in [0,1]
-	Attack      []float64 // 1 - probability of the benign class, in [0,1]
+	Attack      []float64 // 1 - probability of the benign class, in [0,1]; without one the mean impact as a share of the worst
 	Anomaly     []float64 // percentile against training, in [0,1], larger is stranger; NaN without an anomaly model
 	Abstained   []bool    // no verdict: too improbable, or Outside
 	Outside     []bool    // unlike any training row; nil means none
@@ -231,6 +231,9 @@ type Record struct {
 	Tolerance    float64       `json:"tolerance"`
 	Background   string        `json:"background"` // what Base averages over
 	Sentence     string        `json:"sentence"`   // the verdict in words
+	// Strange says what makes the row unusual to the anomaly model, nil
+	// without one or when it looks at other features.
+	Strange *Strangeness `json:"strange,omitempty"`
 	// Texts are what a model of texts has read, in the order of the last
 	// features of [Bundle.Features], which bear the same names. The tokens and
 	// absent terms of one add up to the attribution of that feature.
@@ -258,6 +261,16 @@ type Token struct {
 type Absent struct {
 	Term string  `json:"term"`
 	SHAP float64 `json:"shap"`
+}
+
+// Strangeness explains the anomaly model's margin of a record, which is larger
+// for stranger rows: Base + sum of SHAP = Margin, up to Additivity.
+type Strangeness struct {
+	Base       float64   `json:"base"`
+	Margin     float64   `json:"margin"`
+	Unit       string    `json:"unit"` // "log2 of the anomaly score"
+	SHAP       []float64 `json:"shap"` // by feature
+	Additivity float64   `json:"additivity"`
 }
 
 // Field is one raw value of a record.

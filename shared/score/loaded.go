@@ -5,18 +5,21 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"cloister/shared/bundle"
 	"cloister/shared/explain"
 	"cloister/shared/feature"
 	"cloister/shared/frame"
+	"cloister/shared/job"
 	"cloister/shared/model"
 	"cloister/shared/model/tree"
 	"cloister/shared/sign"
+	"cloister/shared/telemetry"
 )
 
 // schemas are those that a bundle can read.
-var schemas = []*frame.Schema{frame.Flow, frame.Alert}
+var schemas = []*frame.Schema{frame.Flow, frame.Alert, telemetry.Schema}
 
 // loaded is a bundle whose parts fit together.
 type loaded struct {
@@ -34,6 +37,8 @@ type loaded struct {
 	abstain    []float64      // per class
 	impact     []int          // per class
 	explainer  *explain.Explainer
+	isolator   *explain.Explainer // of isolation, made by isolate when first asked for
+	isolate    sync.Once
 	typical    []float64 // k×columns of the pipeline, nil without them
 	benign     int       // class index, -1 if no class is benign
 	vectors    []Vector
@@ -369,13 +374,18 @@ func columnsOf(x []float64, wide, d int) []float64 {
 	return out
 }
 
-// attack returns the probability that a row is not benign, 1 where no class
-// is benign.
+// attack returns the probability that a row is not benign. Where no class is
+// benign, as with severities of alerts, it is the mean impact as a share of
+// the worst.
 func (l *loaded) attack(p []float64) float64 {
-	if l.benign < 0 {
-		return 1
+	if l.benign >= 0 {
+		return min(max(1-p[l.benign], 0), 1)
 	}
-	return min(max(1-p[l.benign], 0), 1)
+	mean := 0.0
+	for c, v := range p {
+		mean += float64(v * float64(l.impact[c]))
+	}
+	return min(max(mean/float64(len(job.Severities)-1), 0), 1)
 }
 
 // severity returns the index into job.Severities of a row.

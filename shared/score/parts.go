@@ -50,6 +50,7 @@ const (
 
 // Names of the thresholds in the manifest.
 const (
+	// AlertThreshold is that of job.Batch.Attack.
 	AlertThreshold   = "alert"
 	AbstainThreshold = "abstain"
 	// AnomalyThreshold is a percentile: a row is strange from it on.

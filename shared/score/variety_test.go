@@ -295,7 +295,7 @@ func TestScore_otherSchema(t *testing.T) {
 	}
 	b, sum := verdicts(t, s, job.Options{FlowText: true})
 	// port 53 says dns: .25 .75 and .5 .5; port 22 says ssh: 1 0 twice
-	if b.Class[0] != 0 || b.Class[1] != 1 || b.Probability[0] != 1 || b.Probability[1] != .625 || b.Severity[1] != 3 || b.Attack[0] != 1 || len(sum.Imputed) != 0 {
+	if b.Class[0] != 0 || b.Class[1] != 1 || b.Probability[0] != 1 || b.Probability[1] != .625 || b.Severity[1] != 3 || b.Attack[0] != .25 || b.Attack[1] != .5625 || len(sum.Imputed) != 0 {
 		t.Errorf("%+v, %+v", b, sum)
 	}
 	rec, err := s.Explain(2)

@@ -190,6 +190,10 @@ func salad(r *train.Result, rng *rand.Rand) map[string]string {
 	return out
 }
 
+// severe is the mean impact, of 0 to 1, from which an alert is flagged: what
+// rounds to High or worse.
+const severe = 2.5 / 4
+
 // figure returns a pointer to v, nil for NaN.
 func figure(v float64) *float64 {
 	if math.IsNaN(v) {
@@ -246,6 +250,9 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 	nan := math.NaN()
 	if r.Recipe.Benign != "" {
 		threshold(score.AlertThreshold, r.Alert.Threshold, prep.Validation, r.Alert.Precision, r.Alert.Recall, r.Alert.FPR, r.Count[prep.Validation])
+	}
+	if r.Recipe.Order != nil {
+		threshold(score.AlertThreshold, severe, prep.Validation, nan, nan, nan, r.Count[prep.Validation])
 	}
 	threshold(score.AbstainThreshold, r.AbstainAll, prep.Validation, nan, nan, nan, r.Count[prep.Validation])
 	if r.Isolation != nil {

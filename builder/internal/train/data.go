@@ -54,10 +54,11 @@ var known = []struct {
 		License: "BSD-3-Clause and Apache-2.0, see models/sample/README.md",
 	}, []string{"Five captures of attacks against 132 of protocol tests: figures on it say nothing about a network."}},
 	{"telemetry.csv", bundle.Dataset{
-		Name:    "Application Server Dataset, test parts of 8 of its 12 servers, 19 metrics every 5 minutes (Li et al., InterFusion, KDD 2021); time stamps are counted from 2020-01-01, the data has none",
+		Name:    "Application Server Dataset, test parts of 8 of its 12 servers, 19 metrics every 5 minutes (InterFusion, KDD 2021)",
 		License: "MIT",
 		URL:     "https://github.com/zhhlee/InterFusion",
 	}, []string{
+		"The data has no time stamps: those of the file are counted from 2020-01-01 in steps of five minutes.",
 		"Eight servers of one operator over 15 days, with 23 to 1 normal windows to one anomalous and 46 incidents in all: figures have wide margins.",
 		"The metrics are not named in the data: what drives the model is how far metrics are from their past, not which.",
 	}},

@@ -171,6 +171,7 @@ func TestFit_texts(t *testing.T) {
 	}
 	last := slices.IndexFunc(recipe.Candidates, func(c train.Candidate) bool { return strings.Contains(c.Name, "characters") })
 	recipe.Candidates = []train.Candidate{recipe.Candidates[0], recipe.Candidates[last]}
+	recipe.Compared = 1
 	for i := range recipe.Candidates {
 		recipe.Candidates[i].Options.Trees = 20
 	}
@@ -206,7 +207,7 @@ func TestFit_texts(t *testing.T) {
 
 func TestRecipes_names(t *testing.T) {
 	all := train.Recipes()
-	if len(all) != 4 {
+	if len(all) < 4 {
 		t.Errorf("%d recipes", len(all))
 	}
 	for name, r := range all {

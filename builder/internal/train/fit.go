@@ -229,8 +229,8 @@ func (f *fit) answer(m *tree.Ensemble, x matrix, part prep.Part) ([]int, []float
 // choose fits every candidate and keeps, of those whose validation macro-F1 is
 // within Close of the best, the one with the highest validation accuracy: the
 // fewest false alarms for the same balance. A tie goes to the earlier. The
-// first candidate of a recipe with Baseline takes no part, but is measured on
-// hold-out rows too.
+// candidates that are only compared take no part; the first of them, the
+// baseline, is measured on hold-out rows too.
 func (f *fit) choose(res *Result) error {
 	var models []*tree.Ensemble
 	var inputs []prepared
@@ -249,26 +249,23 @@ func (f *fit) choose(res *Result) error {
 		conf := metric.NewConfusion(truth, predicted, f.k)
 		res.Tried = append(res.Tried, Tried{c, conf.MacroF1(), conf.Accuracy(), metric.MacroAUC(truth, p, f.k)})
 		models, inputs = append(models, m), append(inputs, in)
-		if f.isBaseline(res, i) {
-			predicted, p := f.answer(m, in.x, prep.Holdout)
-			f.summary(res, " of the baseline", prep.Holdout, pickInts(f.t.Class, f.rows[prep.Holdout]), predicted, p)
+		if i < res.Recipe.Compared {
+			if i == 0 {
+				predicted, p := f.answer(m, in.x, prep.Holdout)
+				f.summary(res, " of the baseline", prep.Holdout, pickInts(f.t.Class, f.rows[prep.Holdout]), predicted, p)
+			}
 			continue
 		}
 		best = max(best, conf.MacroF1())
 	}
 	accuracy := -1.0
 	for i, t := range res.Tried {
-		if !f.isBaseline(res, i) && t.MacroF1 >= best-Close && t.Accuracy > accuracy {
+		if i >= res.Recipe.Compared && t.MacroF1 >= best-Close && t.Accuracy > accuracy {
 			accuracy, res.Forest, res.Chosen = t.Accuracy, models[i], t.Candidate
 			res.Input, res.Pipeline, res.x = inputs[i].input, inputs[i].input.Pipeline(), inputs[i].x
 		}
 	}
 	return nil
-}
-
-// isBaseline reports whether candidate i is only there to be compared with.
-func (f *fit) isBaseline(res *Result, i int) bool {
-	return res.Recipe.Baseline && i == 0 && len(res.Recipe.Candidates) > 1
 }
 
 // weights returns the class weights (n / (k n_c))^power of the training rows,

@@ -81,9 +81,10 @@ func severity() Recipe {
 		candidate("title and description apart, sublinear tf", 1, 0, apart, false),
 		candidate("apart, with the payload type and characters", 1, 0, more, true),
 	}
-	for _, power := range []float64{1, 0.5, 0.25} {
+	for _, power := range []float64{1, 0.25, 0.5} {
 		candidates = append(candidates, candidate(fmt.Sprintf("apart, with the payload type, class weight (n / k n_c)^%g", power), power, 0, apart, true))
 	}
+	candidates[0].Options.Trees = 300 // as the figures that it is compared with
 	return Recipe{
 		Name:        "severity",
 		Title:       "Severity of alerts",
@@ -100,8 +101,10 @@ func severity() Recipe {
 			{frame.AlertTechniques, "given by the same author at the same time as the severity"},
 		},
 		Candidates: candidates,
-		Baseline:   true,
-		Unflagged:  true,
+		// of the variants the last does best on the validation rows of seeds 1 to
+		// 3 together; those of one seed are too few to choose by
+		Compared:  len(candidates) - 1,
+		Unflagged: true,
 		Limits: []string{
 			"Severity is the opinion of a rule's author about anything that the rule finds, not about what happened in one network.",
 			"Trained on descriptions of detection rules, mostly of Windows: texts of other tools are another language.",
@@ -115,4 +118,4 @@ func severity() Recipe {
 }
 
 // severityTrees of the forests on texts.
-const severityTrees = 200
+const severityTrees = 150

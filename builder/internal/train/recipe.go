@@ -33,7 +33,9 @@ type Recipe struct {
 	Category   string         // text field whose values candidates may make columns of
 	Dropped    []Dropped      // fields that are never features, with the reason
 	Candidates []Candidate
-	Baseline   bool   // the first candidate is only compared with
+	// Compared is how many of the first candidates are only compared with; of
+	// them the very first is the baseline.
+	Compared   int
 	Params     string // file of the search that the candidate comes from, "" for the recipe's own
 	Unflagged  bool   // without an anomaly model
 	Isolation  grow.IsolationOptions
@@ -162,6 +164,7 @@ func flows() Recipe {
 			{"DNS_QUERY_ID", "random by design"},
 			{"SRC_TO_DST_SECOND_BYTES, DST_TO_SRC_SECOND_BYTES", "corrupt in the data: per-second counts glued together as text"},
 			{"FTP_COMMAND_RET_CODE", "constant in CSE-CIC-IDS2018-v3"},
+			{"flows and ports before this one in 10, 60 and 300 s, by source, destination and pair", "they say more about how the data was drawn (by class, from days of one attack each) than about traffic, and a row by itself has none; what they would add stands under Evaluation as context"},
 		},
 		Candidates: candidates,
 		Isolation:  grow.IsolationOptions{},

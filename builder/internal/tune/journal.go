@@ -78,6 +78,15 @@ func (d Data) sum() string {
 	for _, v := range d.X {
 		put(math.Float64bits(v))
 	}
+	if s := d.Sparse; s != nil {
+		for i, v := range s.Value {
+			put(uint64(s.Index[i]))
+			put(math.Float64bits(v))
+		}
+		for _, v := range s.Start {
+			put(uint64(v))
+		}
+	}
 	hash.Write(buf)
 	return hex.EncodeToString(hash.Sum(nil))
 }

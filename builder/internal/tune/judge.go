@@ -28,10 +28,23 @@ func (f fit) same(g fit) bool {
 
 // table is the rows that a search may see, dealt into folds.
 type table struct {
-	x     []float64 // n×d
-	d, k  int
-	class []int
-	fold  []int
+	x      []float64    // n×d
+	sparse *grow.Sparse // instead of x
+	d, k   int
+	class  []int
+	fold   []int
+}
+
+// take appends row i of all.
+func (t *table) take(all *table, i int) {
+	if all.sparse == nil {
+		t.x = append(t.x, all.x[i*all.d:(i+1)*all.d]...)
+		return
+	}
+	lo, hi := all.sparse.Start[i], all.sparse.Start[i+1]
+	t.sparse.Index = append(t.sparse.Index, all.sparse.Index[lo:hi]...)
+	t.sparse.Value = append(t.sparse.Value, all.sparse.Value[lo:hi]...)
+	t.sparse.Start = append(t.sparse.Start, len(t.sparse.Index))
 }
 
 // parts returns the rows that train and validate a fold.
@@ -46,14 +59,20 @@ func (t *table) parts(fold int) (train, validate []int) {
 	return train, validate
 }
 
-// pick returns the given rows and their classes.
-func (t *table) pick(rows []int) (x []float64, class []int) {
-	x, class = make([]float64, 0, len(rows)*t.d), make([]int, len(rows))
+// pick returns the given rows with their classes.
+func (t *table) pick(rows []int) grow.Data {
+	out := table{d: t.d}
+	if t.sparse != nil {
+		out.sparse = &grow.Sparse{Start: []int{0}}
+	} else {
+		out.x = make([]float64, 0, len(rows)*t.d)
+	}
+	class := make([]int, len(rows))
 	for n, i := range rows {
-		x = append(x, t.x[i*t.d:(i+1)*t.d]...)
+		out.take(t, i)
 		class[n] = t.class[i]
 	}
-	return x, class
+	return grow.Data{X: out.x, Sparse: out.sparse, Features: t.d, Class: class, Classes: t.k}
 }
 
 // judge fits a model on the rows outside a fold and scores it on the fold. In
@@ -69,13 +88,13 @@ func (t *table) judge(ctx context.Context, m Model, fold int, share float64, by 
 			m = m.shrink(share)
 		}
 	}
-	x, class := t.pick(train)
-	e, err := m.grow(ctx, grow.Data{X: x, Features: t.d, Class: class, Classes: t.k}, derive(seed, streamModel+uint64(fold)), workers)
+	e, err := m.grow(ctx, t.pick(train), derive(seed, streamModel+uint64(fold)), workers)
 	if err != nil {
 		return fit{}, err
 	}
-	x, class = t.pick(validate)
-	p, err := probabilities(e, x, len(class), t.k)
+	held := t.pick(validate)
+	class := held.Class
+	p, err := probabilities(e, held)
 	if err != nil {
 		return fit{}, err
 	}

@@ -162,12 +162,34 @@ func classWeights(class []int, k int, power float64) []float64 {
 	return out
 }
 
-// probabilities returns the class probabilities of the rows of x, n×k.
-func probabilities(e *tree.Ensemble, x []float64, n, k int) ([]float64, error) {
+// unpacked is how many values of sparse rows are made dense at once.
+const unpacked = 1 << 21
+
+// probabilities returns the class probabilities of the rows, n×k.
+func probabilities(e *tree.Ensemble, rows grow.Data) ([]float64, error) {
+	n, k := len(rows.Class), rows.Classes
 	_, outputs := e.Shape()
 	p := make([]float64, n*outputs)
-	if err := e.Predict(p, x); err != nil {
-		return nil, err
+	if rows.Sparse == nil {
+		if err := e.Predict(p, rows.X); err != nil {
+			return nil, err
+		}
+	} else {
+		d := rows.Features
+		step := max(unpacked/d, 1)
+		x := make([]float64, step*d)
+		for lo := 0; lo < n; lo += step {
+			hi := min(lo+step, n)
+			clear(x)
+			for i := lo; i < hi; i++ {
+				for at := rows.Sparse.Start[i]; at < rows.Sparse.Start[i+1]; at++ {
+					x[(i-lo)*d+int(rows.Sparse.Index[at])] = rows.Sparse.Value[at]
+				}
+			}
+			if err := e.Predict(p[lo*outputs:hi*outputs], x[:(hi-lo)*d]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if outputs == k {
 		return p, nil

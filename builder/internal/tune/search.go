@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"cloister/builder/internal/prep"
+	"cloister/builder/internal/train/grow"
 )
 
 // search is the state of one run.
@@ -34,9 +35,13 @@ type search struct {
 func (s *search) deal(data Data) (short []int, err error) {
 	d, k := data.Features, len(data.Classes)
 	s.rows.d, s.rows.k = d, k
+	all := table{x: data.X, sparse: data.Sparse, d: d}
+	if data.Sparse != nil {
+		s.rows.sparse = &grow.Sparse{Start: []int{0}}
+	}
 	for i, part := range prep.Stratified(data.Class, k, s.o.Shares, s.o.Seed) {
 		if part != prep.Holdout {
-			s.rows.x = append(s.rows.x, data.X[i*d:(i+1)*d]...)
+			s.rows.take(&all, i)
 			s.rows.class = append(s.rows.class, data.Class[i])
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"slices"
 
 	"cloister/builder/internal/prep"
+	"cloister/builder/internal/train/grow"
 )
 
 // Search is a way to propose candidates.
@@ -63,7 +64,8 @@ const (
 
 // Data is a labelled table.
 type Data struct {
-	X        []float64 // n×Features row-major; NaN is missing
+	X        []float64    // n×Features row-major; NaN is missing
+	Sparse   *grow.Sparse // instead of X; absent cells are 0. Forests only
 	Features int
 	Class    []int    // n, index into Classes
 	Classes  []string // at least two
@@ -197,6 +199,14 @@ func percent(s prep.Shares) string {
 	return fmt.Sprintf("%g/%g/%g", s[0]*100, s[1]*100, s[2]*100)
 }
 
+// fits reports whether the rows have the number of the labels.
+func (d *Data) fits() bool {
+	if s := d.Sparse; s != nil {
+		return d.X == nil && len(s.Start) == len(d.Class)+1 && len(s.Index) == len(s.Value) && s.Start[len(d.Class)] == len(s.Index)
+	}
+	return len(d.X) == len(d.Class)*d.Features
+}
+
 // Run searches the space. Errors are [*OptionError] for options and space,
 // [*InputsError] for a journal of another search, [*Interrupted] when ctx
 // ends, and those of the file system and of package grow. It costs a fit for each
@@ -208,7 +218,10 @@ func Run(ctx context.Context, data Data, space Space, o Options) (*Result, error
 	if err := space.check(); err != nil {
 		return nil, &OptionError{"space", err.Error()}
 	}
-	if k := len(data.Classes); k < 2 || len(data.X) != len(data.Class)*data.Features || slices.ContainsFunc(data.Class, func(c int) bool { return c < 0 || c >= k }) {
+	if data.Sparse != nil && space.Model != Forest {
+		return nil, &OptionError{"space", "texts can be searched for a forest only"}
+	}
+	if k := len(data.Classes); k < 2 || !data.fits() || slices.ContainsFunc(data.Class, func(c int) bool { return c < 0 || c >= k }) {
 		return nil, fmt.Errorf("table of %d values, %d features, %d labels and %d classes does not fit together", len(data.X), data.Features, len(data.Class), k)
 	}
 	s := &search{o: o, space: space, fits: map[place]fit{}, bestRung: -1}
