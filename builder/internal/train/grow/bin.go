@@ -82,7 +82,7 @@ type table[B index] struct {
 	n, d   int
 	stride int // cells a row, a multiple of 8
 	rows   []B // n×stride, nil for a sparse table
-	cols   []B // d×n, nil for a sparse table
+	cols   []B // d×n, nil for a large sparse table
 	sparse *sparseBins[B]
 	column []column
 	most   int // bins of the widest column, the missing bin included
@@ -232,6 +232,10 @@ func (c *column) place(v float64) int {
 // two copies of 2 GiB.
 const maxSpread = 1 << 31
 
+// maxColumns bounds the cells of a sparse table that is laid out by column
+// besides, which makes it quicker to divide nodes. Tests change it.
+var maxColumns = 1 << 27
+
 // newTable bins a table; a sparse one stays sparse or, with spread, has its bins
 // laid out in full.
 func newTable[B index](ctx context.Context, data *Data, n int, columns []column, spread bool, workers int) (*table[B], error) {
@@ -244,12 +248,15 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 		bins := newSparseBins[B](data.Sparse, columns)
 		if !spread {
 			t.sparse = bins
+			if n <= maxColumns/max(d, 1) {
+				t.cols = bins.columns(n)
+			}
 			return t, nil
 		}
 		if n > maxSpread/max(d, 1) {
 			return nil, &LimitError{"cells of a sparse table", maxSpread, n * d}
 		}
-		t.rows, t.cols = bins.spread(n, t.stride)
+		t.rows, t.cols = bins.rows(n, t.stride), bins.columns(n)
 		return t, nil
 	}
 	t.rows = make([]B, n*t.stride)

@@ -25,7 +25,7 @@ type forester[B index] struct {
 	// row<<32 | times drawn<<8 | class.
 	idx, tmp []uint64
 	drawn    []uint32
-	cells    []B     // a column of a sparse table, at the rows of a node
+	cells    []B     // a column of a large sparse table, at the rows of a node
 	features []int32 // a permutation, partly shuffled at each node
 	free     [][]float64
 
@@ -303,7 +303,7 @@ func (g *forester[B]) look(nd *work) bool {
 // columnOf returns the bins of a feature by row number, valid at least for the
 // rows of the node.
 func (g *forester[B]) columnOf(j int32, nd *work) []B {
-	if g.t.sparse == nil {
+	if g.t.cols != nil {
 		return g.t.cols[int(j)*g.t.n : (int(j)+1)*g.t.n]
 	}
 	for _, e := range g.idx[nd.lo:nd.hi] {

@@ -79,10 +79,13 @@ func (g *forester[B]) unseen() []float64 {
 func (g *forester[B]) walk(i uint32, other int32, donor uint32) int32 {
 	t := g.t
 	cell := func(i uint32, j int32) uint16 {
-		if t.sparse != nil {
-			return uint16(t.sparse.cell(i, j))
+		switch {
+		case t.rows != nil:
+			return uint16(t.rows[int(i)*t.stride+int(j)])
+		case t.cols != nil:
+			return uint16(t.cols[int(j)*t.n+int(i)])
 		}
-		return uint16(t.rows[int(i)*t.stride+int(j)])
+		return uint16(t.sparse.cell(i, j))
 	}
 	v := int32(0)
 	for {

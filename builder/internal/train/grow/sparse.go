@@ -92,10 +92,9 @@ func newSparseBins[B index](s *Sparse, columns []column) *sparseBins[B] {
 	return out
 }
 
-// spread lays all bins out, by row with a stride and by column.
-func (s *sparseBins[B]) spread(n, stride int) (rows, cols []B) {
-	d := len(s.zero)
-	rows, cols = make([]B, n*stride), make([]B, n*d)
+// columns lays all bins out by column.
+func (s *sparseBins[B]) columns(n int) []B {
+	cols := make([]B, n*len(s.zero))
 	for j, z := range s.zero {
 		col := cols[j*n : (j+1)*n]
 		for i := range col {
@@ -103,14 +102,24 @@ func (s *sparseBins[B]) spread(n, stride int) (rows, cols []B) {
 		}
 	}
 	for i := range n {
+		for at := s.start[i]; at < s.start[i+1]; at++ {
+			cols[int(s.index[at])*n+i] = s.bin[at]
+		}
+	}
+	return cols
+}
+
+// rows lays all bins out by row, with a stride.
+func (s *sparseBins[B]) rows(n, stride int) []B {
+	rows := make([]B, n*stride)
+	for i := range n {
 		row := rows[i*stride:]
 		copy(row, s.zero)
 		for at := s.start[i]; at < s.start[i+1]; at++ {
-			j := int(s.index[at])
-			row[j], cols[j*n+i] = s.bin[at], s.bin[at]
+			row[s.index[at]] = s.bin[at]
 		}
 	}
-	return rows, cols
+	return rows
 }
 
 // cell returns the bin of a row in a column.
@@ -134,22 +143,34 @@ func (s *sparseBins[B]) cell(i uint32, j int32) B {
 // only at cells that are present: what they leave of a node's sums is in the zero bin.
 type sparseSides[B index] struct {
 	*classSides[B]
-	stamp   []uint32 // the newest node in which a column has cells
-	cells   []int32  // how many
+	newest  []newest // by column
 	node    uint32
-	slot    []int32 // of a candidate, by column
-	entries []uint64
-	offset  []int
+	list    []link   // the cells of the node
+	entries []uint64 // those of a column
 	left    []float64
 	groups  []setGroup
+}
+
+// link is a cell of a node: its bin and place, and the one before it in its
+// column, -1 for none.
+type link struct {
+	key  uint64 // bin<<32 | place
+	prev int32
+}
+
+// newest is the newest node in which a column has cells, and the newest of them
+// in the node's list.
+type newest struct {
+	node uint32
+	at   int32
 }
 
 func newSparseSides[B index](g *forester[B]) *sparseSides[B] {
 	d := g.t.d
 	return &sparseSides[B]{
 		classSides: &classSides[B]{g: g, k: g.rows.k, exact: g.rows.weight == nil},
-		stamp:      make([]uint32, d), cells: make([]int32, d), slot: make([]int32, d),
-		left: make([]float64, g.rows.k),
+		newest:     make([]newest, d),
+		left:       make([]float64, g.rows.k),
 	}
 }
 
@@ -161,56 +182,50 @@ func (s *sparseSides[B]) start(nd *work) {
 	nd.impure = -s.square / nd.weight
 	t := s.g.t.sparse
 	if s.node++; s.node == 0 { // the counter came round
-		clear(s.stamp)
+		clear(s.newest)
 		s.node = 1
 	}
-	for _, e := range s.g.idx[nd.lo:nd.hi] {
+	rows := s.g.idx[nd.lo:nd.hi]
+	cells := 0
+	for _, e := range rows {
 		i := e >> 32
-		for _, j := range t.index[t.start[i]:t.start[i+1]] {
-			if s.stamp[j] != s.node {
-				s.stamp[j], s.cells[j], s.slot[j] = s.node, 0, -1
-			}
-			s.cells[j]++
-		}
+		cells += t.start[i+1] - t.start[i]
 	}
+	if cap(s.list) < cells {
+		s.list = make([]link, 2*cells)
+	}
+	list := s.list[:cells]
+	n := int32(0)
+	for at, e := range rows {
+		i := e >> 32
+		lo, hi := t.start[i], t.start[i+1]
+		columns, bins := t.index[lo:hi], t.bin[lo:hi]
+		own := list[n:][:len(columns)]
+		for p, j := range columns {
+			col := &s.newest[j]
+			prev := col.at
+			if col.node != s.node {
+				prev = -1
+			}
+			*col = newest{s.node, n + int32(p)}
+			own[p] = link{uint64(bins[p])<<32 | uint64(at), prev}
+		}
+		n += int32(len(columns))
+	}
+	s.list = list
 }
 
 func (s *sparseSides[B]) try(nd *work, features []int32) bool {
-	// Columns without a cell in the node are constant.
-	t := s.g.t.sparse
-	s.offset = s.offset[:0]
-	total := 0
-	for _, j := range features {
-		if s.stamp[j] == s.node {
-			s.slot[j] = int32(len(s.offset))
-			s.offset = append(s.offset, total)
-			total += int(s.cells[j])
-		}
-	}
-	if total == 0 {
-		return false
-	}
-	s.entries = slices.Grow(s.entries[:0], total)[:total]
-	for at, e := range s.g.idx[nd.lo:nd.hi] {
-		i := e >> 32
-		lo := t.start[i]
-		for p, j := range t.index[lo:t.start[i+1]] {
-			if c := s.slot[j]; c >= 0 && s.stamp[j] == s.node {
-				s.entries[s.offset[c]] = uint64(t.bin[lo+p])<<32 | uint64(at)
-				s.offset[c]++
-			}
-		}
-	}
 	varied := false
-	from := 0
 	for _, j := range features {
-		if s.stamp[j] != s.node {
-			continue
+		if s.newest[j].node != s.node {
+			continue // constant: no row of the node has a cell
 		}
-		to := s.offset[s.slot[j]]
-		varied = s.one(nd, j, s.entries[from:to]) || varied
-		from = to
-		s.slot[j] = -1
+		s.entries = s.entries[:0]
+		for at := s.newest[j].at; at >= 0; at = s.list[at].prev {
+			s.entries = append(s.entries, s.list[at].key)
+		}
+		varied = s.one(nd, j, s.entries) || varied
 	}
 	return varied
 }

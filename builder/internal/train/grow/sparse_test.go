@@ -87,6 +87,19 @@ func TestSparse_equalsDense(t *testing.T) {
 	}
 }
 
+// Tables too large to be laid out by column grow the same trees.
+func TestSparse_largeTablesEqualSmallOnes(t *testing.T) {
+	sparse, _ := texts(1, 600, 40, 3, true)
+	o := grow.ForestOptions{Trees: 10, OutOfBag: true, Permutation: true}
+	a, ra := forest(t, sparse, o)
+	restore := grow.SetMaxColumns(600*40 - 1)
+	defer restore()
+	b, rb := forest(t, sparse, o)
+	if diff := sameSource(&a, &b); diff != "" || !same(ra.OutOfBag, rb.OutOfBag) || !same(ra.Permuted, rb.Permuted) {
+		t.Errorf("%s differs", diff)
+	}
+}
+
 // What has no loops for sparse rows lays their bins out.
 func TestSparse_equalsDenseForEveryKind(t *testing.T) {
 	for _, odd := range []bool{false, true} {
