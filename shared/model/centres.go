@@ -92,6 +92,35 @@ func (c *Centres) Distances(dst, x []float64) error {
 	return nil
 }
 
+// Far fills dst, n, with whether the distance of each row of x, n×d row-major,
+// is above limit, as [Centres.Distances] says. Most rows are near some centre
+// and cost a few of them. A length that does not match is a [*ShapeError].
+func (c *Centres) Far(dst []bool, x []float64, limit float64) error {
+	d := len(c.scale)
+	if len(x) != len(dst)*d {
+		return &ShapeError{"x", len(x), fmt.Sprint(len(dst) * d)}
+	}
+	z := make([]float64, d)
+	bound := limit * limit * (1 + 1e-9) // above it the root is above limit
+	last := 0
+	for i := range dst {
+		for j, v := range x[i*d : (i+1)*d] {
+			z[j] = c.Place(j, v)
+		}
+		near := func(p int) bool {
+			s := c.until(z, p, math.Nextafter(bound, math.Inf(1)))
+			return s <= bound && math.Sqrt(s) <= limit
+		}
+		dst[i] = !near(last)
+		for p := 0; p < len(c.points) && dst[i]; p += d {
+			if near(p) {
+				dst[i], last = false, p
+			}
+		}
+	}
+	return nil
+}
+
 // until returns the squared distance of z to the centre at p, or something
 // that is at least limit once it is known to be.
 func (c *Centres) until(z []float64, p int, limit float64) float64 {

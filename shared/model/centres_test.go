@@ -61,6 +61,20 @@ func TestCentres_distances(t *testing.T) {
 			t.Fatalf("row %d: got %v, want %v", i, got[i], math.Sqrt(best))
 		}
 	}
+	for _, limit := range []float64{0, got[3], got[50], 1e9, math.Inf(1)} {
+		far := make([]bool, n)
+		if err := c.Far(far, x, limit); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range far {
+			if v != (got[i] > limit) {
+				t.Errorf("row %d at %v is far: %v, limit %v", i, got[i], v, limit)
+			}
+		}
+	}
+	if err := c.Far(make([]bool, 1), x[:d+1], 1); err == nil {
+		t.Error("far of a part of a row")
+	}
 	var one [1]float64
 	if err := c.Distances(one[:], []float64{math.Inf(1), 0, 0, 0, 0, 0}); err != nil || !math.IsInf(one[0], 1) {
 		t.Errorf("of an infinite value: %v, %v", one[0], err)

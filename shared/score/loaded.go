@@ -351,17 +351,11 @@ func (l *loaded) outside(dst []bool, x []float64) {
 	if l.centres == nil {
 		return
 	}
-	n, d, wide := len(dst), l.input.Numbers(), l.input.Len()
-	distance := make([]float64, n)
-	if wide != d {
+	if d, wide := l.input.Numbers(), l.input.Len(); wide != d {
 		x = columnsOf(x, wide, d)
 	}
-	if err := l.centres.Distances(distance, x); err != nil {
+	if err := l.centres.Far(dst, x, l.threshold(OutsideThreshold, math.Inf(1))); err != nil {
 		panic(err) // unreachable: load checked the shapes
-	}
-	limit := l.threshold(OutsideThreshold, math.Inf(1))
-	for i, v := range distance {
-		dst[i] = v > limit
 	}
 }
 

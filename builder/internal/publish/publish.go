@@ -35,8 +35,12 @@ type Options struct {
 	Authors   []string // default "Cloister contributors"
 }
 
-// vectorCount is the number of test vectors in a bundle.
+// vectorCount is the number of test vectors in a bundle of numbers.
 const vectorCount = 32
+
+// textVectorCount is that of a bundle of texts: explaining a row of some
+// thousand terms takes tens of milliseconds, and a page replays all.
+const textVectorCount = 6
 
 // Bundle returns the bundle file of r.
 func Bundle(r *train.Result, o Options) ([]byte, error) {
@@ -101,6 +105,7 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 		return nil, err
 	}
 	m := manifest(r, o, explainer)
+	m.Vectors.N = int64(len(ask))
 	files[bundle.CardTextName] = []byte(card(r, m))
 	if err := answer(m, files, ask); err != nil {
 		return nil, err
@@ -141,7 +146,11 @@ func vectors(r *train.Result) []score.Vector {
 		quantiles[j] = frame.QuantilesOf(values, 101)
 	}
 	var out []score.Vector
-	for n := range vectorCount {
+	count := vectorCount
+	if len(r.Input.Texts()) > 0 {
+		count = textVectorCount
+	}
+	for n := range count {
 		v := score.Vector{Fields: map[string]float64{}, Texts: salad(r, rng)}
 		lack := -1
 		if n%8 == 7 && len(t.Names) > 0 {
