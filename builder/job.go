@@ -66,6 +66,11 @@ type jobWatch struct {
 	remoteFlags
 }
 
+// Help returns the example for --help.
+func (jobWatch) Help() string {
+	return "Example:\n\n  cloister job watch 019a... --registry http://127.0.0.1:8080"
+}
+
 // Run watches a job.
 func (c *jobWatch) Run(ctx context.Context, s streams) error {
 	remote, err := c.client()
@@ -112,6 +117,11 @@ type jobCancel struct {
 	remoteFlags
 }
 
+// Help returns the example for --help.
+func (jobCancel) Help() string {
+	return "Example:\n\n  cloister job cancel 019a... --registry http://127.0.0.1:8080"
+}
+
 // Run ends a job.
 func (c *jobCancel) Run(ctx context.Context, s streams) error {
 	remote, err := c.client()
@@ -130,6 +140,11 @@ type jobList struct {
 	State string `help:"Only jobs of this state." enum:",queued,running,done,failed,cancelled" default:""`
 	JSON  bool   `name:"json" help:"Print the jobs as JSON."`
 	remoteFlags
+}
+
+// Help returns the example for --help.
+func (jobList) Help() string {
+	return "Example:\n\n  cloister job list --state running --registry http://127.0.0.1:8080"
 }
 
 // Run lists jobs.
@@ -156,6 +171,11 @@ type jobFetch struct {
 	ID  string `arg:"" help:"Job that is done."`
 	Out string `required:"" help:"File to write."`
 	remoteFlags
+}
+
+// Help returns the example for --help.
+func (jobFetch) Help() string {
+	return "Example:\n\n  cloister job fetch 019a... --out flows.bundle --registry http://127.0.0.1:8080"
 }
 
 // Run writes the bundle of a job.

@@ -57,6 +57,11 @@ type tokenList struct {
 	storeFlags
 }
 
+// Help returns the example for --help.
+func (tokenList) Help() string {
+	return "Example:\n\n  cloister token list --dir registry"
+}
+
 // Run lists tokens.
 func (c *tokenList) Run(ctx context.Context, s streams) (err error) {
 	r, err := c.open(ctx)
@@ -84,6 +89,11 @@ func (c *tokenList) Run(ctx context.Context, s streams) (err error) {
 type tokenRevoke struct {
 	ID string `arg:"" help:"Id of the token, as token list shows it."`
 	storeFlags
+}
+
+// Help returns the example for --help.
+func (tokenRevoke) Help() string {
+	return "Example:\n\n  cloister token revoke 019a... --dir registry"
 }
 
 // Run ends a token.
