@@ -97,8 +97,8 @@ check: ## formatting, vet, staticcheck for both targets, generated code current
 
 # The browser's tests are test-e2e's; everything else is quick.
 browser := ./wasm ./wasm/page ./wasm/internal/chromium ./wasm/internal/dom
-test-go: ## layers, documentation and all native tests but the browser's
-	go test $$(go list ./... | grep -vxF "$$(go list $(browser) ./wasm/edge)")
+test-go: ## layers, documentation and all native tests but the browser's and the registry's
+	go test $$(go list ./... | grep -vxF "$$(go list $(browser) ./wasm/edge ./builder/internal/registry/...)")
 
 # The S3 server of the tests, a tool and no part of the module.
 gateway := build/tools/versitygw

@@ -12,6 +12,11 @@
 // the key a signature cannot be checked, only that it speaks of these entries.
 // Everything else is a [*TamperedError] or a [*FormatError] and must not load.
 //
+// Keys that people import are read by [ParseKeys] and shown by
+// [Key.Fingerprint], which is what they compare with the publisher before they
+// trust one; score.Scorer.Trust takes them. [Pinned] is empty until a
+// maintainer adds a key to pinned.pem: a release vouches for nobody by itself.
+//
 // Limits: a signature has at most [MaxSize] bytes; ECDSA keys on P-256, P-384
 // and P-521; certificates and keyless signatures are refused by name. Whoever can
 // change a file can also take its signature out: that it is signed at all is
