@@ -213,6 +213,11 @@ func (s *Source) openKnown(src source, header []string, d *dialect, name, format
 	flows := newPlan(frame.Flow, header, d)
 	alerts := newPlan(frame.Alert, header, openDialect)
 	isAlerts := alerts.words() && alerts.columns >= minAlertColumns && !flows.measures()
+	if !isAlerts {
+		if is, err := s.openTelemetry(src, header, flows.columns); is {
+			return err
+		}
+	}
 	switch {
 	case isAlerts:
 		s.holds = []*frame.Schema{frame.Alert}

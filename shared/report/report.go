@@ -35,6 +35,8 @@ type Line struct {
 	AttackScore *float64         `json:"attack_score,omitempty"`
 	Flagged     *bool            `json:"flagged,omitempty"`
 	Attack      *[]job.Technique `json:"attack,omitempty"`
+	// Window is what a verdict on telemetry is about.
+	Window *Window `json:"window,omitempty"`
 	// Base and SHAP, by feature name, add up to the raw score of the class.
 	Base *float64           `json:"base,omitempty"`
 	SHAP map[string]float64 `json:"shap,omitempty"`
@@ -63,6 +65,9 @@ func verdict(info job.Bundle, b *job.Batch, i int) Line {
 	}
 	if a := b.Anomaly[i]; a == a { // a bundle without anomaly model gives NaN, which JSON lacks
 		l.Anomaly = &b.Anomaly[i]
+	}
+	if l.Window = windowOf(b, i); l.Window != nil && len(l.Window.techniques) > 0 {
+		l.Attack = &l.Window.techniques // of the scenario; an anomaly alone is no evidence for any
 	}
 	return l
 }

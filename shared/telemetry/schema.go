@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"cloister/shared/frame"
@@ -48,17 +48,21 @@ func schemaFields() []frame.Field {
 	return out
 }
 
-// PartsText writes parts as words, "m03=0.412 m07=0.22": name, share rounded to
-// thousandths. Spaces and equals signs in names become underscores.
+// plain keeps names from breaking what [PartsText] writes.
+var plain = strings.NewReplacer(" ", "_", "=", "_")
+
+// PartsText writes parts as words, "m03=0.412 m07=0.220": name, share rounded
+// to thousandths. Spaces and equals signs in names become underscores.
 func PartsText(parts []Part) string {
-	var b strings.Builder
+	var b []byte
 	for i, p := range parts {
 		if i > 0 {
-			b.WriteByte(' ')
+			b = append(b, ' ')
 		}
-		fmt.Fprintf(&b, "%s=%.3f", strings.NewReplacer(" ", "_", "=", "_").Replace(p.Metric), p.Share)
+		b = append(append(b, plain.Replace(p.Metric)...), '=')
+		b = strconv.AppendFloat(b, p.Share, 'f', 3, 64)
 	}
-	return b.String()
+	return string(b)
 }
 
 // AllParts returns for the window last given to [Engineer.Features] the metrics

@@ -54,6 +54,10 @@ func card(r *train.Result, m bundle.Manifest) string {
 		line("- %s: %s.", d.Field, d.Why)
 	}
 
+	if g := r.Recipe.Glossary(); g != "" {
+		line("\n## Dictionary of features\n\nAll features that a file gives; the models read those named above.\n\n%s", g)
+	}
+
 	line("\n## Evaluation\n")
 	line("| figure | part | rows | value | 95 %% interval |\n|---|---|---|---|---|")
 	for _, x := range m.Metrics {
