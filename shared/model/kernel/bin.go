@@ -58,7 +58,17 @@ func binning(name string, wide bool) *function {
 				set(place, add(get(place), get(step))),
 			))
 	}
-	rowsOf := func(n int) code {
+	// only is the one column of a feature whose ranks fit in it and that has one
+	// test, as most have: place is where its column begins.
+	only := func(j int) code {
+		v := choose(get(k), shr(sub(get(low[j]), get(keys)), number(3)), get(missing[j]))
+		to := add(get(place), shl(add(get(r), number(j)), get(shift)))
+		if wide {
+			return store16(to, v, 0)
+		}
+		return store8(to, v, 0)
+	}
+	rowsOf := func(n int, put func(j int) code) code {
 		var body code
 		for j := range n {
 			body = append(body, keyed(j)...)
@@ -73,16 +83,30 @@ func binning(name string, wide bool) *function {
 		body = append(body, set(h, shl(get(half), number(3)))...)
 		body = append(body, when(get(h), repeat(greater(get(h), number(7)), searches, set(h, shr(get(h), number(1)))))...)
 		for j := range n {
-			body = append(body, columns(right, j, get(edges))...)
-			body = append(body, columns(left, j, number(0))...)
+			body = append(body, put(j)...)
 		}
 		return body
 	}
+	all := func(put func(j int) code) code {
+		return cat(
+			when(less(number(lanes-1), get(rows)), repeat(less(add(get(r), number(lanes-1)), get(rows)), rowsOf(lanes, put), raise(r, lanes))),
+			when(less(get(r), get(rows)), repeat(less(get(r), get(rows)), rowsOf(1, put), raise(r, 1))),
+		)
+	}
+	none := number(-1)
+	single := and(equal(get(pieces), number(1)), or(equal(get(right), none), equal(get(left), none)))
 	f.add(
 		set(at, get(x)),
 		set(r, number(0)),
-		when(less(number(lanes-1), get(rows)), repeat(less(add(get(r), number(lanes-1)), get(rows)), rowsOf(lanes), raise(r, lanes))),
-		when(less(get(r), get(rows)), repeat(less(get(r), get(rows)), rowsOf(1), raise(r, 1))),
+		either(single, cat(
+			// A missing value has the highest rank on the right, the lowest on the left.
+			either(equal(get(left), none),
+				cat(set(k, get(edges)), set(place, add(get(dst), get(right)))),
+				cat(set(k, number(0)), set(place, add(get(dst), get(left))))),
+			all(only),
+		), all(func(j int) code {
+			return cat(columns(right, j, get(edges)), columns(left, j, number(0)))
+		})),
 	)
 	return f
 }

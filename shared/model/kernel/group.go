@@ -76,7 +76,7 @@ func group() *function {
 				set(first, loadV(get(one), 0)), set(second, loadV(get(other), 0)),
 				addTo(a, lows(get(first), get(second))),
 				addTo(b, highs(get(first), get(second))),
-			), cat(addOne(a, 0), addOne(b, 0))),
+			), cat(addOne(a, 0), addOne(b, 8))),
 			raise(s, 8), raise(from, 16), raise(n, -2),
 		)),
 		when(get(n),
