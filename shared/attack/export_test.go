@@ -57,3 +57,6 @@ func Matches(condition, text string) (holds, ok bool) {
 	c, ok := p.condition(condition)
 	return ok && c.holds(p.find(words(text))), ok
 }
+
+// ParseAnalytics reports what is wrong with a table of analytics.
+func ParseAnalytics(text string) error { _, err := parseAnalytics(text); return err }
