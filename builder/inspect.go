@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"cloister/shared/bundle"
+	"cloister/shared/sign"
 )
 
 type inspectCommand struct {
-	Bundle string `arg:"" type:"existingfile" help:"Bundle file."`
-	JSON   bool   `name:"json" help:"Print the manifest as JSON."`
-	Card   bool   `help:"Print the model card."`
-	Part   string `help:"Print one entry: card.json, sbom.cdx.json, provenance.intoto.json, LICENSE, NOTICE, ..."`
+	Bundle string   `arg:"" type:"existingfile" help:"Bundle file."`
+	JSON   bool     `name:"json" help:"Print the manifest as JSON."`
+	Key    []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
+	Card   bool     `help:"Print the model card."`
+	Part   string   `help:"Print one entry: card.json, sbom.cdx.json, provenance.intoto.json, LICENSE, NOTICE, ..."`
 }
 
 // Help returns the example for --help.
@@ -26,7 +28,19 @@ func (c *inspectCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	b, err := bundle.Decode(file, bundle.Limits{})
+	keys, err := trustedKeys(c.Key)
+	if err != nil {
+		return err
+	}
+	a, err := bundle.Open(file, bundle.Limits{})
+	if err != nil {
+		return err
+	}
+	trust, err := sign.Check(a, keys)
+	if err != nil {
+		return err // what was changed after signing is not shown
+	}
+	b, err := a.Decode()
 	if err != nil {
 		return err
 	}
@@ -41,7 +55,15 @@ func (c *inspectCommand) Run(s streams) error {
 		_, err := s.out.Write(text)
 		return err
 	}
-	return printBundle(s.out, b, c.JSON)
+	if err := printBundle(s.out, b, c.JSON); err != nil || c.JSON {
+		return err
+	}
+	by := ""
+	if trust.Fingerprint != "" {
+		by = ", " + strings.TrimSpace(trust.Name+" "+trust.Fingerprint)
+	}
+	_, err = fmt.Fprintf(s.out, "  signature  %s%s\n", trust.State, by)
+	return err
 }
 
 // printBundle prints what a bundle is: its manifest, or a summary for people.
