@@ -30,6 +30,8 @@ type telemetryCommand struct {
 	Run       telemetryRun       `cmd:"" help:"All stages."`
 	Simulate  telemetrySimulate  `cmd:"" help:"Make samples of hosts that do not exist, under attack and not; marked as simulated for good."`
 	Features  telemetryFeatures  `cmd:"" help:"Print the dictionary of features."`
+
+	Experiment telemetryExperiment `cmd:"" help:"Judge anomaly detection on labelled telemetry of real servers, beside simple methods."`
 }
 
 // telemetryConfig is the flag that all stages share.

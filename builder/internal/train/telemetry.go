@@ -25,9 +25,9 @@ func hostTelemetry() Recipe {
 	for _, leaf := range []int{20, 80} {
 		for _, power := range []float64{0, 0.5} {
 			candidates = append(candidates, Candidate{
-				Name:        fmt.Sprintf("forest, leaves of %d rows or more, class weight (n / k n_c)^%g", leaf, power),
+				Name:        fmt.Sprintf("60 trees of depth 10, leaves of %d rows or more, class weight (n / k n_c)^%g", leaf, power),
 				WeightPower: power,
-				Options:     grow.ForestOptions{Trees: 100, MinSamplesLeaf: leaf, MaxFeaturesShare: 0.3},
+				Options:     grow.ForestOptions{Trees: 60, MaxDepth: 10, MinSamplesLeaf: leaf, MaxFeaturesShare: 0.3},
 			})
 		}
 	}
@@ -50,7 +50,7 @@ func hostTelemetry() Recipe {
 			{telemetry.FieldDevice + ", " + telemetry.FieldStart, "identity and time: a model would learn the hosts and days of the data"},
 		},
 		Candidates: candidates,
-		Isolation:  grow.IsolationOptions{Trees: 100, MaxSamples: 512},
+		Isolation:  grow.IsolationOptions{Trees: 100, MaxSamples: 256},
 		Benign:     "Normal",
 		ByTime:     true,
 		Limits: []string{

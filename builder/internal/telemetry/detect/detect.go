@@ -54,7 +54,7 @@ type Result struct {
 	Half   map[string]Score // NaN where the half has no anomaly, or the first has none to learn from
 }
 
-// The methods, in the order of tables.
+// Methods are those judged on the whole test part, in the order of tables.
 var Methods = []string{"PCA", "Isolation Forest", "PCA, engineered", "Isolation Forest, engineered"}
 
 // HalfMethods are those judged on the second half.
