@@ -28,7 +28,7 @@ assemble := go run ./builder/internal/serve/assemble -site $(site)
 # The test programs of these packages run in Node as well.
 parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
 
-.PHONY: test-services peers-sign help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean edge edge-deploy edge-run test-edge
+.PHONY: test-services peers-sign help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean standalone edge edge-deploy edge-run test-edge
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -141,6 +141,9 @@ fuzz: ## every fuzz target for FUZZ executions
 
 size: build ## what a visitor downloads; fails above the budget
 	@$(assemble) -budget $(BUDGET)
+
+standalone: build ## the page as one file that works from a disk, in build/cloister.html
+	bin/cloister standalone --bundle models/flows/1.bundle --out build/cloister.html
 
 edge: build ## the folder that is deployed to Cloudflare Workers, in build/edge
 	go run github.com/syumai/workers/cmd/workers-assets-gen -mode=go -o build/edge/worker

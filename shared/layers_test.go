@@ -64,7 +64,7 @@ var layers = map[string]string{
 	"wasm/worker":            "shared/job shared/score wasm/internal/jsio wasm/worker/kernel",
 	"wasm/worker/kernel":     "shared/model/kernel shared/model/tree",
 
-	"builder":                                "builder/internal/client builder/internal/evaluate builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/registry/trainer builder/internal/serve builder/internal/serve/api builder/internal/telemetry/detect builder/internal/telemetry/simulate builder/internal/telemetry/stage builder/internal/telemetry/table builder/internal/telemetry/wal builder/internal/train builder/internal/train/grow builder/internal/tune shared/bundle shared/channel shared/feature shared/frame shared/ingest shared/job shared/report shared/score shared/sign shared/telemetry",
+	"builder":                                "builder/internal/client builder/internal/evaluate builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/registry/trainer builder/internal/serve builder/internal/standalone builder/internal/serve/api builder/internal/telemetry/detect builder/internal/telemetry/simulate builder/internal/telemetry/stage builder/internal/telemetry/table builder/internal/telemetry/wal builder/internal/train builder/internal/train/grow builder/internal/tune shared/bundle shared/channel shared/feature shared/frame shared/ingest shared/job shared/report shared/score shared/sign shared/telemetry",
 	"builder/internal/metric":                "",
 	"builder/internal/parquet":               "",
 	"builder/internal/calibrate":             "builder/internal/metric builder/internal/prep shared/model",
@@ -90,6 +90,7 @@ var layers = map[string]string{
 	"builder/internal/telemetry/simulate":    "builder/internal/telemetry/table shared/telemetry",
 	"builder/internal/serve/api":             "builder/internal/publish builder/internal/registry shared/sign",
 	"builder/internal/client":                "builder/internal/publish builder/internal/registry",
+	"builder/internal/standalone":            "shared/header",
 	"builder/internal/serve/assemble":        "builder/internal/serve",
 }
 

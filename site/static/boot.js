@@ -17,6 +17,7 @@
 // channel we know of against it, and holds `notes` to what it found open.
 'use strict';
 (() => {
+  const $ = (id) => document.getElementById(id);
   const isShell = document.documentElement.dataset.part === 'shell';
   if (!isShell && window.parent === window) { // opened by itself, outside the shell
     location.replace('./');
@@ -97,12 +98,85 @@
         listeners.add(onRefused);
       },
     };
+    addEventListener('DOMContentLoaded', bringAlong);
     return;
+  }
+
+  // showSettings writes settings behind the # of the shell's address. Nothing is
+  // loaded by that, and what is behind # is never sent.
+  function showSettings(text) {
+    const shell = isShell ? window : parent;
+    shell.history.replaceState(null, '', shell.location.pathname + (text && '#' + text));
+  }
+
+  // bringAlong starts the program of a page of one file. It gets an origin of its
+  // own, so that it reaches nothing of this document, and everything it needs by
+  // message: on a disk there are no headers to confine a whole page.
+  async function bringAlong() {
+    if (!$('file:app.html')) return;
+    const frame = $('frame');
+    addEventListener('message', async (e) => {
+      if (e.source !== frame.contentWindow) return;
+      const tell = (what) => e.source.postMessage(what, '*');
+      if (e.data.want) tell({ path: e.data.want, file: await embedded(e.data.want) });
+      if (typeof e.data.settings === 'string') showSettings(e.data.settings);
+      if (e.data.seal) cloisterShell.seal((entry) => tell({ out: entry.name }), (what) => tell({ refused: what }));
+    });
+    frame.sandbox = 'allow-scripts allow-downloads';
+    frame.name = location.hash;
+    frame.srcdoc = new TextDecoder().decode((await embedded('app.html')).bytes);
+  }
+
+  // embedded returns a file that the page brought along, null if it did not.
+  async function embedded(path) {
+    const held = $('file:' + path);
+    if (!held) return null;
+    const text = atob(held.textContent);
+    const packed = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
+    const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return { type: held.dataset.type, bytes: await new Response(plain).arrayBuffer() };
   }
 
   // ---- app.html from here on
 
-  const $ = (id) => document.getElementById(id);
+  const served = location.protocol !== 'about:'; // false in a page of one file
+  const shell = served ? { settings: () => parent.location.hash, show: showSettings, seal: parent.cloisterShell?.seal } : distantShell();
+
+  if (!served) { // an origin of its own has no storage: settings last as long as the page
+    const kept = new Map();
+    Object.defineProperty(window, 'localStorage', { value: {
+      getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => { kept.set(k, String(v)); }, removeItem: (k) => { kept.delete(k); },
+    } });
+  }
+
+  // distantShell speaks with the shell of a page of one file.
+  function distantShell() {
+    const waiting = new Map();
+    let onOut = () => {}, onRefused = () => {};
+    addEventListener('message', (e) => {
+      if (e.source !== parent) return;
+      const { path, file, out, refused } = e.data;
+      if (path) waiting.get(path)?.(file);
+      if (out) onOut({ name: out });
+      if (refused) onRefused(refused);
+    });
+    return {
+      file: (path) => new Promise((done) => { waiting.set(path, done); parent.postMessage({ want: path }, '*'); }),
+      settings: () => window.name,
+      show: (text) => parent.postMessage({ settings: text }, '*'),
+      seal(out, refused) { onOut = out; onRefused = refused; parent.postMessage({ seal: true }, '*'); },
+    };
+  }
+
+  // request returns the response for a file of this page's server, or of the
+  // page itself.
+  async function request(path) {
+    if (served) return fetch(path, { credentials: 'omit' });
+    const file = await shell.file(path);
+    return file ? new Response(file.bytes, { headers: { 'Content-Type': file.type } }) : new Response(null, { status: 404 });
+  }
+
   function say(text) { const p = $('boot-text'); if (p) p.textContent = text; }
   function fail(title, detail) {
     const box = document.querySelector('.boot') || document.body;
@@ -118,7 +192,7 @@
   let expected = 0, arrived = 0;
   // get requests a file of this server and counts its bytes as they arrive.
   async function get(path) {
-    const r = await fetch(path, { credentials: 'omit' });
+    const r = await request(path);
     if (!r.ok) throw new Error(`${path}: the server answered ${r.status}`);
     const count = new TransformStream({
       transform(chunk, out) {
@@ -154,6 +228,8 @@
         sample: sample ? new File([sample], index.sample.name) : null,
         sampleInfo: index.sample ? index.sample.info : '',
         seal,
+        settings: () => shell.settings().slice(1),
+        keepSettings: shell.show,
       },
     };
   }
@@ -174,7 +250,7 @@
       if (e.data.directive) attempt(e.data.directive, e.data.what);
       else out({ name: String(e.data.what) });
     });
-    parent.cloisterShell.seal(out, (what) => attempt('shell', what));
+    shell.seal(out, (what) => attempt('shell', what));
     tighten("default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src data: blob:; " +
       "connect-src 'none'; form-action 'none'; base-uri 'none'");
     seal.notes = notes();
@@ -185,7 +261,7 @@
   // this page could still do. wasm/seal_test.go tries all of it and compares.
   function notes() {
     const chromium = navigator.userAgentData?.brands.find((b) => b.brand === 'Chromium');
-    const allowlist = Number(chromium?.version) >= 152; // ships Connection-Allowlist
+    const allowlist = served && Number(chromium?.version) >= 152; // ships Connection-Allowlist
     const list = [
       'Closed by the policy of this page and its workers: requests, uploads, beacons, sockets, event streams, pictures, fonts, media, styles, scripts, frames, forms, new windows.',
       allowlist
@@ -196,10 +272,10 @@
         : 'Open: this browser lets a script leave the page, with data in the address it goes to.',
     ];
     if (!allowlist) {
-      list.push('Open: a script could make a peer connection through a blank frame.');
+      if (served) list.push('Open: a script could make a peer connection through a blank frame.');
       list.push('Open: a script could open a bare connection, whose host name it chooses, but send nothing over it.');
     }
-    list.push('Open: a script could save a file of this server through a blank frame, and so ask this server for an address it chooses.');
+    if (served) list.push('Open: a script could save a file of this server through a blank frame, and so ask this server for an address it chooses.');
     return list;
   }
 

@@ -260,6 +260,44 @@ func (h *host) SetTheme(theme string) {
 	h.window.Get("localStorage").Call("setItem", themeKey, theme)
 }
 
+func (h *host) Preference(name string) (value string) {
+	defer func() { _ = recover() }() // as for the theme
+	return text(h.window.Get("localStorage").Call("getItem", "cloister-"+name))
+}
+
+func (h *host) SetPreference(name, value string) {
+	defer func() { _ = recover() }()
+	h.window.Get("localStorage").Call("setItem", "cloister-"+name, value)
+}
+
+// Locale asks Intl once: the parts of two numbers say how all are written.
+func (h *host) Locale(language string) site.Locale {
+	l := site.Locale{Group: ",", Decimal: ".", From: 4}
+	h.document.Get("documentElement").Set("lang", language)
+	tag := language
+	if here := text(get(h.window.Get("navigator"), "language")); strings.HasPrefix(here, language+"-") {
+		tag = here // "de-CH" writes numbers otherwise than "de"
+	}
+	defer func() { _ = recover() }() // a browser without Intl
+	format := h.window.Get("Intl").Get("NumberFormat").New(tag, map[string]any{"numberingSystem": "latn"})
+	each(format.Call("formatToParts", 12345.5), func(p js.Value) {
+		switch text(get(p, "type")) {
+		case "group":
+			l.Group = text(get(p, "value"))
+		case "decimal":
+			l.Decimal = text(get(p, "value"))
+		}
+	})
+	if text(format.Call("format", 1234)) == "1234" { // Spanish, Polish
+		l.From = 5
+	}
+	return l
+}
+
+func (h *host) ClockOffset(ms int64) int {
+	return -h.window.Get("Date").New(float64(ms)).Call("getTimezoneOffset").Int()
+}
+
 func (h *host) showTheme(theme string) {
 	root := h.document.Get("documentElement")
 	if theme == "light" || theme == "dark" {
@@ -302,19 +340,14 @@ func (h *host) OnChange(f func()) {
 	h.window.Call("addEventListener", "cloister-seal", call)
 }
 
-func (h *host) Settings() string {
-	return strings.TrimPrefix(text(get(h.window.Get("parent").Get("location"), "hash")), "#")
+func (h *host) Settings() (s string) {
+	defer func() { _ = recover() }() // without the shell's gifts there are none
+	return text(h.window.Get("cloister").Call("settings"))
 }
 
-// SetSettings changes the address of the shell around the program. That is no
-// navigation: nothing is loaded, and what is behind # is never sent.
 func (h *host) SetSettings(s string) {
 	defer func() { _ = recover() }() // too many changes in a short time are refused
-	if s != "" {
-		s = "#" + s
-	}
-	shell := h.window.Get("parent")
-	shell.Get("history").Call("replaceState", nil, "", text(shell.Get("location").Get("pathname"))+s)
+	h.window.Get("cloister").Call("keepSettings", s)
 }
 
 func (h *host) Hold(e vugu.DOMEvent) {
