@@ -82,7 +82,11 @@ func TestKernel_sameBitsInChromium(t *testing.T) {
 	files := map[string]string{
 		"/worker.js": workerScript, "/wasm_exec.js": wasmExec(t), "/check.wasm": compiled(t), "/bundle": bundleFile,
 	}
+	// The sealed page's policy, as far as a worker made of a blob inherits it,
+	// with requests allowed for this page to load its parts.
+	const policy = "default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src blob:; img-src data:; connect-src 'self'"
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
 		if f := files[r.URL.Path]; f != "" {
 			http.ServeFile(w, r, f)
 			return
