@@ -62,7 +62,7 @@ func (c *Client) Run() error {
 func (c *Client) deliver(e envelope) {
 	c.mu.Lock()
 	call := c.pending[e.id]
-	final := e.kind != kindProgress && e.kind != kindBatch
+	final := e.kind != kindProgress && e.kind != kindBatch && e.kind != kindPart
 	if call != nil && final {
 		delete(c.pending, e.id)
 	}
@@ -113,6 +113,9 @@ func (c *Client) ask(m func(id uint32) Message, want kind, v any, started func(i
 		return f
 	case call.final.kind != want:
 		return Failf("protocol", "", "answer of kind %d to request %d", call.final.kind, id)
+	}
+	if a, ok := v.(*Attributions); ok {
+		return a.decode(call.final.body)
 	}
 	return decodeJSON(call.final.body, v)
 }
@@ -183,4 +186,19 @@ func (c *Client) Explain(row int64) (Record, error) {
 	var r Record
 	err := c.ask(func(id uint32) Message { return sealJSON(kindExplain, id, row) }, kindRecord, &r, nil, nil)
 	return r, err
+}
+
+// Attribute explains rows of the file that was scored last, at most
+// [MaxAttribute], which must be ascending. It is [Client.Explain] for charts
+// over many rows: numbers only.
+func (c *Client) Attribute(rows []int64) (Attributions, error) {
+	var a Attributions
+	if len(rows) > MaxAttribute {
+		return a, Failf("protocol", "", "%d rows to explain, at most %d at once", len(rows), MaxAttribute)
+	}
+	err := c.ask(func(id uint32) Message { return sealJSON(kindAttribute, id, rows) }, kindAttributions, &a, nil, nil)
+	if err == nil && len(a.Row) != len(rows) {
+		err = Failf("protocol", "", "%d of %d rows were explained", len(a.Row), len(rows))
+	}
+	return a, err
 }

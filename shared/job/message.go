@@ -42,6 +42,17 @@ const (
 	kindSummary
 	kindRecord
 	kindFailure
+	kindAttribute
+	kindAttributions
+	kindPropose
+	kindProposal
+	kindProfile
+	kindProfiled
+	kindKeys
+	kindKeyed
+	kindExport
+	kindPart
+	kindExported
 )
 
 // maxMessage bounds one message; a bundle is at most 64 MiB (shared/bundle).

@@ -71,11 +71,32 @@ func (v *server) handle(m Message) error {
 		}
 		r, err := v.scorer.Explain(row)
 		return v.answer(kindRecord, e.id, r, err)
+	case kindAttribute:
+		var rows []int64
+		if err := json.Unmarshal(e.body, &rows); err != nil || len(rows) > MaxAttribute {
+			return v.fail(e.id, Failf("protocol", "", "rows: %d, %v", len(rows), err))
+		}
+		a, err := attribute(v.scorer, rows)
+		if err != nil {
+			return v.fail(e.id, err)
+		}
+		return v.pipe.Send(seal(kindAttributions, e.id, a.AppendBinary(nil)))
 	case kindCancel:
 		if v.scoring && e.id == v.current {
 			v.stop = true
 		}
 		return nil
+	}
+	if e.kind == kindExport || e.kind == kindPropose {
+		if v.scoring {
+			return v.fail(e.id, Failf("busy", "cancel the run or wait for it", "a file is being read"))
+		}
+	}
+	if e.kind == kindExport {
+		return v.export(e)
+	}
+	if ours, err := v.columns(m, e); ours {
+		return err
 	}
 	return v.fail(e.id, Failf("protocol", "", "unknown request kind %d", e.kind))
 }

@@ -72,6 +72,9 @@ func (l *loaded) explain(row int64, f *frame.Frame, info job.Bundle) (job.Record
 		}
 	}
 	slices.SortStableFunc(rec.Classes, func(a, b job.Share) int { return cmp.Compare(b.Probability, a.Probability) })
+	if rec.Strange, err = l.strangeness(f); err != nil {
+		return job.Record{}, err
+	}
 	rec.Fields = fields(f)
 	rec.Sentence = l.sentence(rec, info, l.strange.Share(margin[0]))
 	return rec, nil
