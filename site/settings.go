@@ -144,7 +144,7 @@ func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-_.~<>!()*,", c) >= 0 {
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-_.~!()*,", c) >= 0 {
 			b.WriteByte(c)
 		} else {
 			b.WriteString(string([]byte{'%', hex[c>>4], hex[c&15]}))

@@ -44,7 +44,7 @@ func (a *App) barFigure(rows []int, selected int) *figure {
 	for i, j := range shown {
 		y := float64(i)*whyPitch + 6
 		name := featureName(a.bundle.Features, j)
-		f.add(label("", whyLeft-8, y+15, "end", short(name, 26)), rectangle("fig-cool", whyLeft, y, px(mean[j])-whyLeft, 18, name+": "+decimal(mean[j], 4)))
+		f.add(label("", whyLeft-8, y+15, "end", short(name, 23)), rectangle("fig-cool", whyLeft, y, px(mean[j])-whyLeft, 18, name+": "+decimal(mean[j], 4)))
 		if selected >= 0 {
 			v := math.Abs(float64(x.row(selected)[j]))
 			f.add(dot("fig-ring", px(v), y+9, 6, ""))
@@ -84,7 +84,7 @@ func (a *App) swarmFigure(rows []int, selected int) *figure {
 	for i, j := range shown {
 		middle := float64(i)*whyPitch + 15
 		name := featureName(a.bundle.Features, j)
-		f.add(label("", whyLeft-8, middle+4, "end", short(name, 26)))
+		f.add(label("", whyLeft-8, middle+4, "end", short(name, 23)))
 		layers := map[int]int{} // dots in each of 100 columns
 		place := func(k int) (px, py float64) {
 			v := at(float64(x.row(k)[j]))
@@ -242,7 +242,7 @@ func (a *App) compareFigure() *figure {
 			name = featureName(a.bundle.Features, shown[len(shown)-i])
 		}
 		y := bottom - 12 - (float64(i)+0.5)*24
-		f.add(label("", whyLeft-8, y+4, "end", short(name, 26)))
+		f.add(label("", whyLeft-8, y+4, "end", short(name, 23)))
 	}
 	for i, path := range paths {
 		var points [][2]float64

@@ -170,7 +170,12 @@ func (v *visit) wait(t *testing.T, expression string) {
 
 // upload chooses a file in the program's first file input.
 func (v *visit) upload(path string) error {
-	return chromedp.Run(v, chromedp.ActionFunc(func(ctx context.Context) error {
+	return chromedp.Run(v, chromedp.ActionFunc(v.choosing([]string{path})))
+}
+
+// choosing returns an action that puts files into the first file input.
+func (v *visit) choosing(paths []string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		id, err := v.context(ctx)
 		if err != nil {
 			return err
@@ -182,8 +187,8 @@ func (v *visit) upload(path string) error {
 		if thrown != nil || input.ObjectID == "" {
 			return fmt.Errorf("no file input (%v)", thrown)
 		}
-		return dom.SetFileInputFiles([]string{path}).WithObjectID(input.ObjectID).Do(ctx)
-	}))
+		return dom.SetFileInputFiles(paths).WithObjectID(input.ObjectID).Do(ctx)
+	}
 }
 
 // try runs one channel and says which detectors fired and what its code
