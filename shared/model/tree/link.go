@@ -95,6 +95,9 @@ func exp(x float64) float64 {
 	for _, c := range taylor {
 		p = float64(p*r) + c
 	}
+	if k > -1021 && k < 1022 { // a normal number: scaling is exact, and this is faster
+		return p * math.Float64frombits(uint64(int64(k)+1023)<<52)
+	}
 	return math.Ldexp(p, int(k))
 }
 
