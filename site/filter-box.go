@@ -73,11 +73,6 @@ func (c *VerdictTable) complete(text string, caret int) {
 	}
 	s := c.App.store
 	fields := s.fields()
-	for i := range fields {
-		if fields[i].Help == fields[i].Name {
-			fields[i].Help = ""
-		}
-	}
 	c.offers = query.Complete(text, len(text), fields, func(field int, first string) []string { return s.values(field, first) })
 	c.inside = true
 }

@@ -56,8 +56,11 @@ var aliases = map[string][]string{
 	"IN_PKTS": {"packets", "pkts"}, "OUT_PKTS": {"packets_back"}, "FLOW_DURATION_MILLISECONDS": {"duration"}, "Attack": {"label"},
 }
 
-// fields returns what a filter can be about.
+// fields returns what a filter can be about; it is not to be changed.
 func (s *store) fields() []query.Field {
+	if len(s.named) == len(verdictFields)+len(s.columns) {
+		return s.named
+	}
 	out := verdictFields[:len(verdictFields):len(verdictFields)]
 	for _, c := range s.columns {
 		f := query.Field{Name: strings.ReplaceAll(c.name, " ", "_"), Aliases: aliases[c.name], Help: c.title()}
@@ -73,6 +76,7 @@ func (s *store) fields() []query.Field {
 		}
 		out = append(out, f)
 	}
+	s.named = out
 	return out
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cloister/shared/job"
+	"cloister/site/internal/query"
 )
 
 // listLimit is how many rows are kept for the table. Rows beyond it still
@@ -32,9 +33,10 @@ type store struct {
 	outside   []bool
 	severity  []uint8 // index into job.Severities
 	columns   []*column
-	clock     *column   // the time column, nil without one
-	label     *column   // what the file itself says of its rows, nil if nothing
-	own       []float64 // thresholds by class, NaN where the common one holds; nil for none
+	named     []query.Field // of a filter, while there is one for each column
+	clock     *column       // the time column, nil without one
+	label     *column       // what the file itself says of its rows, nil if nothing
+	own       []float64     // thresholds by class, NaN where the common one holds; nil for none
 	marks     map[int32]mark
 
 	attack  []float64 // of every row, listed or not
@@ -159,8 +161,13 @@ func (s *store) stretch(i int32) int {
 	return k
 }
 
-// expect says about how many rows will come.
-func (s *store) expect(n int) { s.expected = min(max(s.expected, n), s.limit) }
+// expect says about how many rows will come. Small corrections are ignored:
+// each would copy every column.
+func (s *store) expect(n int) {
+	if n = min(n, s.limit); n > s.expected+s.expected/8 {
+		s.expected = n
+	}
+}
 
 // reserve makes room for the rows that are expected in one column at most:
 // columns that all grow by copying at the same batch would stop the page.

@@ -86,7 +86,7 @@ func (s *store) tally(threshold float64) tops {
 	}
 	for k, n := range byHost {
 		if n > 0 && hosts.words[k] != "" {
-			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n, equals(s.fieldName(hosts), hosts.words[k])})
+			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n, ""})
 		}
 	}
 	for id, n := range byTechnique {
@@ -94,6 +94,12 @@ func (s *store) tally(threshold float64) tops {
 	}
 	t.hostCount = len(t.hosts)
 	t.classes, t.hosts, t.techniques = most(t.classes), most(t.hosts), most(t.techniques)
+	if hosts != nil {
+		field := s.fieldName(hosts)
+		for i := range t.hosts {
+			t.hosts[i].filter = equals(field, t.hosts[i].name)
+		}
+	}
 	return t
 }
 
