@@ -83,7 +83,12 @@ func indexOf(name string) int {
 // Normalise returns the name of a column as this package compares it: lower
 // case, spaces and hyphens as underscores.
 func Normalise(name string) string {
-	return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(name)))
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(strings.TrimSpace(name)))
 }
 
 // Column is one canonical metric, made from raw ones.

@@ -316,3 +316,10 @@ func TestPipeline_simulatedStays(t *testing.T) {
 		t.Fatalf("%d windows, %v", n, err)
 	}
 }
+
+func TestPartsText(t *testing.T) {
+	got := telemetry.PartsText([]telemetry.Part{{Metric: "a b=c", Share: 2.0 / 3}, {Metric: "d", Share: .25}})
+	if got != "a_b_c=0.667 d=0.250" || telemetry.PartsText(nil) != "" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -49,7 +49,12 @@ func schemaFields() []frame.Field {
 }
 
 // plain keeps names from breaking what [PartsText] writes.
-var plain = strings.NewReplacer(" ", "_", "=", "_")
+func plain(r rune) rune {
+	if r == ' ' || r == '=' {
+		return '_'
+	}
+	return r
+}
 
 // PartsText writes parts as words, "m03=0.412 m07=0.220": name, share rounded
 // to thousandths. Spaces and equals signs in names become underscores.
@@ -59,7 +64,7 @@ func PartsText(parts []Part) string {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = append(append(b, plain.Replace(p.Metric)...), '=')
+		b = append(append(b, strings.Map(plain, p.Metric)...), '=')
 		b = strconv.AppendFloat(b, p.Share, 'f', 3, 64)
 	}
 	return string(b)
