@@ -51,8 +51,8 @@ setup: ## install what is missing: Chromium and Node, PostgreSQL too, from the s
 	echo "setup: $$(chromium --version 2>/dev/null | head -1), node $$(node --version), $$(go version | cut -d' ' -f3)"
 	go mod download
 
-generate: ## write generated code anew (Vugu components, the scoring kernel)
-	@go generate ./site ./shared/model/kernel
+generate: ## write generated code anew (components, the scoring kernel, protobuf)
+	@go generate ./site ./shared/model/kernel ./builder/internal/telemetry/pb
 
 build: ## bin/cloister and the site in build/site
 	@mkdir -p bin $(site)
