@@ -38,6 +38,9 @@ type Options struct {
 	// FlowText lets a bundle of alert texts read a file of flows: each flow
 	// becomes one sentence. Without it such a file is refused.
 	FlowText bool `json:"flowText,omitempty"`
+	// Profile, when not "", is the text of a profile that says what the columns
+	// of a CSV or JSON file mean ([Profile.Text]), in place of known names.
+	Profile string `json:"profile,omitempty"`
 }
 
 // Bundle describes a loaded bundle to people: what it is, what it predicts
@@ -200,9 +203,24 @@ type Summary struct {
 	Outside   int64            `json:"outside"`         // rows unlike any training row
 	Drift     []Drift          `json:"drift,omitempty"` // by feature with a range, in order
 	Cancelled bool             `json:"cancelled,omitempty"`
+	// Capture says that the rows are flows made here from packets, which can be
+	// exported again.
+	Capture bool `json:"capture,omitempty"`
+	// Note says what files of this kind do not tell and how what they tell was
+	// read, "" for nothing.
+	Note   string  `json:"note,omitempty"`
+	Checks []Check `json:"checks,omitempty"` // relations that some rows do not obey
 	// Stopped says why the run ended before the end of the file, "" if it
 	// did not. What was scored before stays valid.
 	Stopped string `json:"stopped,omitempty"`
+}
+
+// Check is a relation that rows obey when their columns are what they are
+// taken for: of Rows that have the fields, Odd do not.
+type Check struct {
+	What string `json:"what"`
+	Rows int64  `json:"rows"`
+	Odd  int64  `json:"odd"`
 }
 
 // Drift says how far a file's values of a feature lie from the training rows:
@@ -309,6 +327,12 @@ type Failure struct {
 	// Schema is what the file holds, when the bundle reads something else:
 	// load a bundle of that Bundle.Schema.
 	Schema string `json:"schema,omitempty"`
+	// Columns says that the file has columns that are not known, or too few
+	// that are: [Client.Propose] may help.
+	Columns bool `json:"columns,omitempty"`
+	// Lacking is the share of the bundle's features that cannot be made from
+	// the file, when it is refused for that.
+	Lacking float64 `json:"lacking,omitempty"`
 }
 
 // Error returns the text.

@@ -30,13 +30,19 @@ var _ job.Scorer = (*Scorer)(nil)
 // Scorer scores files with the bundle it has loaded. It is not safe for
 // concurrent use, but Explain may be called from within emit.
 type Scorer struct {
+	// Parquet and Zstd, when set, read what shared/ingest does not by itself:
+	// see the fields of the same names of [ingest.Options].
+	Parquet func(file io.ReaderAt, size int64) (ingest.Cells, error)
+	Zstd    func(io.Reader) (io.Reader, error)
+
 	b    *loaded
 	info job.Bundle
 	keys []sign.Key
 
 	// The file that was scored last, for Explain.
 	src    *ingest.Source
-	asText bool // its flows are read as sentences
+	size   int64 // bytes of the file
+	asText bool  // its flows are read as sentences
 	rows   []int64
 	offset []int64
 }
@@ -87,12 +93,12 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 	if o.MaxRejectShare == 0 {
 		o.MaxRejectShare = 0.10
 	}
-	src, asText, err := s.b.open(f, o)
+	src, asText, err := s.open(f, o)
 	if err != nil {
 		return job.Summary{}, err
 	}
 	r := &run{s: s, src: src, o: o, emit: emit, total: f.Size(), asText: asText}
-	r.sum = job.Summary{Format: src.Format(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
+	r.sum = job.Summary{Format: src.Format(), Note: src.Note(), Capture: src.IsCapture(), Unmapped: src.Unmapped(), Reasons: map[string]int64{}, ByClass: make([]int64, len(s.info.Classes))}
 	needed := s.b.input.Fields()
 	if r.asText {
 		needed = feature.SentenceFields()
@@ -104,7 +110,7 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 		return job.Summary{}, err
 	}
 	before := *s
-	s.src, s.asText, s.rows, s.offset = src, r.asText, nil, nil
+	s.src, s.size, s.asText, s.rows, s.offset = src, f.Size(), r.asText, nil, nil
 	sum, err := r.loop()
 	if err != nil { // no rows: those of the file before can still be explained
 		*s = before
@@ -115,17 +121,27 @@ func (s *Scorer) Score(f job.File, o job.Options, emit func(job.Progress, *job.B
 // open opens a file for the rows that the bundle reads. A file without any is
 // refused with the name of what it holds, or, if that is flows and the options
 // say so, read as sentences.
-func (l *loaded) open(f job.File, o job.Options) (src *ingest.Source, asText bool, err error) {
-	src, err = ingest.OpenWith(f, f.Size(), ingest.Options{Want: l.schema})
+func (s *Scorer) open(f job.File, o job.Options) (src *ingest.Source, asText bool, err error) {
+	l := s.b
+	how := s.reading(l.schema)
+	if o.Profile != "" {
+		if how.Profile, err = ingest.ParseProfile([]byte(o.Profile)); err != nil {
+			return nil, false, profileFailure(err)
+		}
+	}
+	src, err = ingest.OpenWith(f, f.Size(), how)
 	var other *ingest.SchemaError
 	if !errors.As(err, &other) {
 		if err != nil {
-			return nil, false, inputFailure(err)
+			failure := inputFailure(err)
+			failure.Columns = failure.Columns && mappable(l.schema)
+			return nil, false, failure
 		}
 		return src, false, nil
 	}
 	if other.Have == frame.Flow && l.schema == frame.Alert && o.FlowText {
-		if src, err = ingest.OpenWith(f, f.Size(), ingest.Options{Want: frame.Flow}); err != nil {
+		how.Want = frame.Flow
+		if src, err = ingest.OpenWith(f, f.Size(), how); err != nil {
 			return nil, false, inputFailure(err)
 		}
 		return src, true, nil
@@ -141,14 +157,19 @@ func inputFailure(err error) *job.Failure {
 		unsupported *ingest.UnsupportedError
 		unknown     *ingest.UnknownError
 		limit       *ingest.LimitError
+		profile     *ingest.ProfileError
 	)
 	switch {
+	case errors.As(err, &profile):
+		return profileFailure(err)
 	case errors.Is(err, ingest.ErrEmpty):
 		return job.Failf("input", "choose a file with a header line and rows", "%v", err)
 	case errors.As(err, &unsupported):
 		return job.Failf("input", "use a pcap or pcapng capture, or a flow CSV with NetFlow or CICFlowMeter columns, plain or gzip", "%v", err)
 	case errors.As(err, &unknown):
-		return job.Failf("input", "drop a capture, or a CSV whose first line names flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
+		f := job.Failf("input", "drop a capture, or a CSV whose first line names flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
+		f.Columns = true
+		return f
 	case errors.As(err, &limit):
 		return job.Failf("input", "split the file or remove what is too large", "%v", err)
 	}
@@ -185,8 +206,11 @@ func (r *run) start() error {
 	r.drift = newDrift(in)
 	r.sum.Imputed = in.Lacking(f)
 	if d := in.Numbers(); d > 0 && len(r.sum.Imputed) > d/2 || len(r.sum.Imputed) == d+len(in.Texts()) {
-		return job.Failf("input", "export the missing columns too",
+		f := job.Failf("input", "export the missing columns too",
 			"%d of the bundle's %d features cannot be made from this file: %s", len(r.sum.Imputed), d+len(in.Texts()), strings.Join(r.sum.Imputed, ", "))
+		f.Columns = mappable(r.src.Schema()) && !r.asText && !r.src.IsCapture()
+		f.Lacking = float64(len(r.sum.Imputed)) / float64(d+len(in.Texts()))
+		return f
 	}
 	return nil
 }
@@ -219,6 +243,9 @@ func (r *run) loop() (job.Summary, error) {
 	}
 	r.sum.Format = r.src.Format() // a capture is counted while it is read
 	r.sum.Drift = r.drift.report()
+	for _, c := range r.src.Checks() {
+		r.sum.Checks = append(r.sum.Checks, job.Check(c))
+	}
 	return r.sum, nil
 }
 

@@ -169,6 +169,51 @@ func (g *guard) caught(doing string, err *error) {
 	}
 }
 
+// The optional methods of scorers are those of the one that is guarded.
+var (
+	_ job.Mapper   = (*guard)(nil)
+	_ job.Keeper   = (*guard)(nil)
+	_ job.Exporter = (*guard)(nil)
+)
+
+func unable(what string) error { return job.Failf("protocol", "", "this scorer cannot %s", what) }
+
+// Propose implements [job.Mapper].
+func (g *guard) Propose(f job.File) (p job.Proposal, err error) {
+	defer g.caught("proposing columns", &err)
+	if s, ok := g.s.(job.Mapper); ok {
+		return s.Propose(f)
+	}
+	return p, unable("propose columns")
+}
+
+// Profile implements [job.Mapper].
+func (g *guard) Profile(p job.Profile) (out job.Profile, err error) {
+	defer g.caught("reading a profile", &err)
+	if s, ok := g.s.(job.Mapper); ok {
+		return s.Profile(p)
+	}
+	return out, unable("read profiles")
+}
+
+// Keys implements [job.Keeper].
+func (g *guard) Keys(pem []byte, trust bool) (keys []job.Key, err error) {
+	defer g.caught("reading keys", &err)
+	if s, ok := g.s.(job.Keeper); ok {
+		return s.Keys(pem, trust)
+	}
+	return nil, unable("read keys")
+}
+
+// Export implements [job.Exporter].
+func (g *guard) Export(rows []int64, emit func([]byte, job.Progress) bool) (done job.Exported, err error) {
+	defer g.caught("exporting packets", &err)
+	if s, ok := g.s.(job.Exporter); ok {
+		return s.Export(rows, emit)
+	}
+	return done, unable("export packets")
+}
+
 // Load implements [job.Scorer].
 func (g *guard) Load(bundle []byte) (b job.Bundle, err error) {
 	defer g.caught("loading the bundle", &err)
