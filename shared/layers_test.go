@@ -80,7 +80,7 @@ var layers = map[string]string{
 	"builder/internal/registry":              "builder/internal/publish shared/bundle shared/channel shared/sign",
 	"builder/internal/registry/registrytest": "builder/internal/publish builder/internal/registry builder/internal/registry/trainer shared/bundle shared/channel shared/sign",
 	"builder/internal/registry/trainer":      "builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/train",
-	"builder/internal/serve":                 "shared/header",
+	"builder/internal/serve":                 "shared/bundle shared/header",
 	"builder/internal/telemetry/detect":      "builder/internal/train/grow shared/model/tree",
 	"builder/internal/telemetry/pb":          "",
 	"builder/internal/telemetry/pb/generate": "",
