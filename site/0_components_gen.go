@@ -38,7 +38,7 @@ func (c *AboutBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "✕")
+					told(vgparent, "✕")
 				}
 			}
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
@@ -148,7 +148,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "List them")
+						told(vgparent, "List them")
 					}
 				}
 			}
@@ -232,7 +232,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "No source has a strange row.")
+						told(vgparent, "No source has a strange row.")
 					}
 				}
 			}
@@ -281,7 +281,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = vgparent
 					vgn = node(vgparent, "\x1fcode")
 					vgn.SetInnerHTML(t.ID)
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fstrong")
 					vgn.SetInnerHTML(techniqueName(t.ID))
 				}
@@ -333,7 +333,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = vgparent
 								vgn = node(vgparent, "\x1fcode\x1fclass\x1fbreaks")
 								vgn.SetInnerHTML(techniqueURL(t.ID))
-								words(vgparent, " ")
+								told(vgparent, " ")
 								vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
 								vgn.AddAttrInterface("aria-label", "Copy the address of "+t.ID)
 								vgn.SetInnerHTML(c.App.copyText(t.ID))
@@ -347,6 +347,135 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		if len(c.k().Unseen) > 0 {
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
 			vgn.SetInnerHTML(c.unseen())
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *AttackScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fmatrix-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh2\x1fid\x1fmatrix-title\x1ftabindex\x1f-1")
+				vgn.SetInnerHTML(c.title())
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.state())
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					vgn.AddAttrInterface("aria-pressed", c.gapsPressed())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.noGaps = !c.noGaps })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Gaps")
+					}
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					vgn.AddAttrInterface("disabled", c.App.reporting())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.report("navigator") })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Navigator layer")
+					}
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fmatrix")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, t := range c.columns() {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					t := t
+					_ = t
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1ftactic\x1frole\x1fgroup")
+					vgn.AddAttrInterface("aria-label", c.tacticLabel(t))
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fh3\x1fclass\x1ftactic-name")
+						vgn.SetInnerHTML(t.tactic.Name)
+						vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+						vgn.SetInnerHTML(c.tacticText(t))
+						for vgiterkeyt, x := range c.cells(t) {
+							var vgiterkey interface{} = vgiterkeyt
+							_ = vgiterkey
+							x := x
+							_ = x
+							vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton")
+							vgn.AddAttrInterface("aria-pressed", c.pressed(x))
+							vgn.AddAttrInterface("class", c.cellClass(x))
+							on(vgn, "click", func(event vugu.DOMEvent) { c.choose(x.id) })
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fspan\x1fclass\x1ftech-name")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fcode")
+									vgn.SetInnerHTML(x.id)
+									told(vgparent, " ")
+									vgn = node(vgparent, "\x1fspan")
+									vgn.SetInnerHTML(x.name)
+								}
+								vgn = node(vgparent, "\x1fspan\x1fclass\x1ftech-count")
+								vgn.SetInnerHTML(c.cellText(x))
+							}
+						}
+						if !c.noGaps {
+							vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+							vgn.SetInnerHTML(c.gap(t))
+						}
+					}
+				}
+			}
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(vugu.HTML("Counted are flagged rows whose class is evidence for a technique; withheld verdicts count for nothing. Dots are the confidence of the mapping. A technique without rows may have been used all the same."))
+		}
+		if c.chosen() != "" {
+			{
+				vgcompKey := vugu.MakeCompKey(0xD5FF6E9798F9D260^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*TechniqueCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(TechniqueCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.ID = c.chosen()
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
 		}
 	}
 	return vgout
@@ -398,7 +527,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = vgparent
 					vgn = node(vgparent, "\x1fstrong")
 					vgn.SetInnerHTML(c.name())
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
 					vgn.SetInnerHTML(c.b().Version)
 				}
@@ -417,7 +546,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = vgparent
 							vgn = node(vgparent, "\x1fspan\x1fclass\x1ffigure-number")
 							vgn.SetInnerHTML(c.value(c.headline()))
-							words(vgparent, " ")
+							told(vgparent, " ")
 							vgn = node(vgparent, "\x1fspan")
 							vgn.SetInnerHTML(c.headline().Name)
 						}
@@ -490,7 +619,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = node(vgparent, "\x1fcode")
 							vgn.AddAttrInterface("title", c.b().SHA256)
 							vgn.SetInnerHTML(c.digest())
-							words(vgparent, " ")
+							told(vgparent, " ")
 							vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink\x1faria-label\x1fCopy the whole SHA-256")
 							vgn.SetInnerHTML(c.App.copyText("digest"))
 							on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy("digest", c.b().SHA256) })
@@ -702,6 +831,54 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *ExportMenu) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdetails\x1fclass\x1fmenu")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsummary\x1fid\x1fexport\x1fclass\x1fbutton")
+		vgn.SetInnerHTML(c.title())
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fmenu-list")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(c.about())
+			for vgiterkeyt, x := range exports {
+				var vgiterkey interface{} = vgiterkeyt
+				_ = vgiterkey
+				x := x
+				_ = x
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fmenu-item")
+				vgn.AddAttrInterface("disabled", c.App.reporting())
+				vgn.AddAttrInterface("id", c.id(x.id))
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.report(x.id) })
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					vgn.SetInnerHTML(say(x.title))
+				}
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *FaultNote) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -747,7 +924,7 @@ func (c *FaultNote) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		{
 			vgparent := vgn
 			_ = vgparent
-			words(vgparent, "Dismiss")
+			told(vgparent, "Dismiss")
 		}
 	}
 	return vgout
@@ -789,21 +966,21 @@ func (c *FigureCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Table")
+					told(vgparent, "Table")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				on(vgn, "click", func(event vugu.DOMEvent) { c.save(true) })
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "SVG")
+					told(vgparent, "SVG")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				on(vgn, "click", func(event vugu.DOMEvent) { c.save(false) })
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "CSV")
+					told(vgparent, "CSV")
 				}
 			}
 		}
@@ -993,7 +1170,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Every row could be read.")
+					told(vgparent, "Every row could be read.")
 				}
 			}
 			if len(c.s().Reasons) > 0 {
@@ -1012,7 +1189,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = vgparent
 							vgn = node(vgparent, "\x1fstrong")
 							vgn.SetInnerHTML(count(r.n))
-							words(vgparent, " ")
+							told(vgparent, " ")
 							vgn = node(vgparent, "\x1fspan")
 							vgn.SetInnerHTML(r.name)
 						}
@@ -1082,7 +1259,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							_ = vgparent
 							vgn = node(vgparent, "\x1fstrong")
 							vgn.SetInnerHTML(count(r.n))
-							words(vgparent, " ")
+							told(vgparent, " ")
 							vgn = node(vgparent, "\x1fspan")
 							vgn.SetInnerHTML(r.name)
 						}
@@ -1215,7 +1392,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "Choose files")
+							told(vgparent, "Choose files")
 						}
 					}
 					if c.hasSample() {
@@ -1225,7 +1402,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "Try the sample")
+							told(vgparent, "Try the sample")
 						}
 					}
 				}
@@ -1292,7 +1469,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "↑")
+					told(vgparent, "↑")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fNext row")
 				vgn.AddAttrInterface("disabled", c.App.table.cursor >= len(c.App.view.index)-1)
@@ -1300,14 +1477,14 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "↓")
+					told(vgparent, "↓")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fClose the record")
 				on(vgn, "click", func(event vugu.DOMEvent) { c.App.closeRecord() })
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "✕")
+					told(vgparent, "✕")
 				}
 			}
 		}
@@ -1326,38 +1503,38 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgn = node(vgparent, "\x1fspan\x1faria-hidden\x1ftrue")
 					vgn.AddAttrInterface("class", "mark "+c.sevClass())
 					vgn.SetInnerHTML(c.sevMark())
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fstrong")
 					vgn.SetInnerHTML(c.k().Name)
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fspan")
 					vgn.AddAttrInterface("class", "tag "+c.sevClass())
 					vgn.SetInnerHTML(c.sev())
-					words(vgparent, " ")
+					told(vgparent, " ")
 					if c.flagged() {
 						vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag tag-hot")
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "⚑ flagged")
+							told(vgparent, "⚑ flagged")
 						}
 					}
-					words(vgparent, " ")
+					told(vgparent, " ")
 					if c.held() {
 						vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag")
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "? withheld")
+							told(vgparent, "? withheld")
 						}
 					}
-					words(vgparent, " ")
+					told(vgparent, " ")
 					if c.outside() {
 						vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag")
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "∅ outside")
+							told(vgparent, "∅ outside")
 						}
 					}
 				}
@@ -1428,7 +1605,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Compare")
+					told(vgparent, "Compare")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				vgn.AddAttrInterface("disabled", len(c.App.changes) == 0)
@@ -1436,7 +1613,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Undo")
+					told(vgparent, "Undo")
 				}
 				vgn = node(vgparent, "\x1ftextarea\x1fclass\x1finput note-input\x1frows\x1f1\x1faria-label\x1fNote\x1fplaceholder\x1fNote, kept in the session file only\x1fmaxlength\x1f1500")
 				{
@@ -1471,7 +1648,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Explaining…")
+					told(vgparent, "Explaining…")
 				}
 			}
 			if c.r() != nil {
@@ -1482,6 +1659,51 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					if vgcomp == nil {
 						// create new one if needed
 						vgcomp = new(ShapChart)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.strange() != nil {
+				vgn = node(vgparent, "\x1fsection\x1fclass\x1fpart\x1faria-labelledby\x1fstrange-why")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fh3\x1fid\x1fstrange-why")
+					vgn.SetInnerHTML(vugu.HTML("Why strange"))
+					{
+						vgcompKey := vugu.MakeCompKey(0x41221F9995547E00^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(FactTable)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.Head = c.strangeHead()
+						vgcomp.Name = "Attributions of the anomaly score"
+						vgcomp.Rows = c.strangeRows()
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
+					}
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+					vgn.SetInnerHTML(c.strangeBasis())
+				}
+			}
+			if c.r() != nil && len(c.r().Texts) > 0 {
+				{
+					vgcompKey := vugu.MakeCompKey(0xD34B6F55BDB1A4F^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*TokenCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(TokenCard)
 						vgin.BuildEnv.WireComponent(vgcomp)
 					}
 					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
@@ -1567,10 +1789,22 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgn = node(vgparent, "\x1fdt")
 								vgn.SetInnerHTML(f.Name)
 								vgn = node(vgparent, "\x1fdd\x1fclass\x1fbreaks")
-								vgn.SetInnerHTML(c.fieldText(f))
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fspan")
+									vgn.SetInnerHTML(c.fieldText(f))
+									told(vgparent, " ")
+									if c.rank(f) != "" {
+										vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
+										vgn.SetInnerHTML(c.rank(f))
+									}
+								}
 							}
 						}
 					}
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+					vgn.SetInnerHTML(vugu.HTML("P is the rank among training rows of a value that the model looks at: P 99 % means that 99 % of them are at or below it."))
 				}
 			}
 		}
@@ -1779,6 +2013,23 @@ func (c *Results) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					if vgcomp == nil {
 						// create new one if needed
 						vgcomp = new(AnomalyScreen)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("attack") {
+				{
+					vgcompKey := vugu.MakeCompKey(0x72BE76557604FFD6^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*AttackScreen)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(AttackScreen)
 						vgin.BuildEnv.WireComponent(vgcomp)
 					}
 					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
@@ -2019,7 +2270,24 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "JSON")
+						told(vgparent, "JSON")
+					}
+				}
+				if c.App.phase == finished {
+					{
+						vgcompKey := vugu.MakeCompKey(0xA6584E46FFB6A8EC^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*ExportMenu)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(ExportMenu)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.App = c.App
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
 					}
 				}
 				if c.App.phase == finished {
@@ -2029,7 +2297,7 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "Save session")
+						told(vgparent, "Save session")
 					}
 				}
 				if c.App.phase == finished {
@@ -2049,7 +2317,7 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "Another file")
+						told(vgparent, "Another file")
 					}
 				}
 			}
@@ -2076,7 +2344,7 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = node(vgparent, "\x1fmeter\x1fclass\x1fmeter\x1fmin\x1f0\x1fmax\x1f1\x1flow\x1f0.5\x1fhigh\x1f0.8\x1foptimum\x1f0\x1faria-label\x1fMemory, as a share of the most that a program can have")
 				vgn.AddAttrInterface("value", c.memoryShare())
-				words(vgparent, " ")
+				told(vgparent, " ")
 				vgn = node(vgparent, "\x1fspan")
 				vgn.SetInnerHTML(c.memory())
 			}
@@ -2124,7 +2392,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				_ = vgparent
 				vgn = node(vgparent, "\x1fstrong")
 				vgn.SetInnerHTML(count(c.App.nFlagged))
-				words(vgparent, " ")
+				told(vgparent, " ")
 				vgn = node(vgparent, "\x1fspan")
 				vgn.SetInnerHTML(c.flaggedText())
 			}
@@ -2191,7 +2459,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Brush")
+					told(vgparent, "Brush")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				vgn.AddAttrInterface("aria-pressed", c.pressed(c.App.linear))
@@ -2203,7 +2471,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Table")
+					told(vgparent, "Table")
 				}
 			}
 		}
@@ -2341,7 +2609,7 @@ func (c *SealBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "✕")
+					told(vgparent, "✕")
 				}
 			}
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
@@ -2383,7 +2651,7 @@ func (c *SealBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "This window has no attempts to run.")
+						told(vgparent, "This window has no attempts to run.")
 					}
 				}
 				if len(c.App.attempts) > 0 {
@@ -2464,14 +2732,14 @@ func (c *ShapChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Table")
+					told(vgparent, "Table")
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				on(vgn, "click", func(event vugu.DOMEvent) { c.download() })
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "SVG")
+					told(vgparent, "SVG")
 				}
 			}
 		}
@@ -2715,7 +2983,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
 					vgn.SetInnerHTML(count(c.App.nFlagged))
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fsmall")
 					vgn.SetInnerHTML(share(c.App.nFlagged, int64(c.App.store.rows())))
 				}
@@ -2732,7 +3000,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
 					vgn.SetInnerHTML(count(c.App.store.held))
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fsmall")
 					vgn.SetInnerHTML(share(c.App.store.held, int64(c.App.store.rows())))
 				}
@@ -2749,7 +3017,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
 					vgn.SetInnerHTML(count(c.App.run.progress.Rejected))
-					words(vgparent, " ")
+					told(vgparent, " ")
 					vgn = node(vgparent, "\x1fsmall")
 					vgn.SetInnerHTML(share(c.App.run.progress.Rejected, c.App.run.progress.Rows))
 				}
@@ -2846,8 +3114,180 @@ func (c *Tabs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn.AddAttrInterface("aria-current", c.current(s))
 			vgn.AddAttrInterface("aria-keyshortcuts", c.key(i))
 			vgn.AddAttrInterface("id", c.id(s))
-			vgn.SetInnerHTML(s.title)
+			vgn.SetInnerHTML(say(s.title))
 			on(vgn, "click", func(event vugu.DOMEvent) { c.App.openScreen(s.id) })
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1ftechnique-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1ftechnique-title\x1ftabindex\x1f-1")
+			vgn.SetInnerHTML(c.title())
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				if c.rows() > 0 {
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+					vgn.SetInnerHTML(c.showText())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.show() })
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fClose the technique")
+				on(vgn, "click", func(event vugu.DOMEvent) { c.close() })
+				{
+					vgparent := vgn
+					_ = vgparent
+					told(vgparent, "✕")
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+		vgn.SetInnerHTML(c.t().Description)
+		vgn = node(vgparent, "\x1fdl\x1fclass\x1ffacts small")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdt")
+				vgn.SetInnerHTML(vugu.HTML("Tactic"))
+				vgn = node(vgparent, "\x1fdd")
+				vgn.SetInnerHTML(c.tactics())
+			}
+			vgn = node(vgparent, "\x1fdiv")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdt")
+				vgn.SetInnerHTML(vugu.HTML("Platforms"))
+				vgn = node(vgparent, "\x1fdd")
+				vgn.SetInnerHTML(c.platforms())
+			}
+			if c.sources() > 0 {
+				vgn = node(vgparent, "\x1fdiv")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fdt")
+					vgn.SetInnerHTML(vugu.HTML("Sources"))
+					vgn = node(vgparent, "\x1fdd")
+					vgn.SetInnerHTML(count(int64(c.sources())))
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdt")
+				vgn.SetInnerHTML(vugu.HTML("Read more"))
+				vgn = node(vgparent, "\x1fdd")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fcode\x1fclass\x1fbreaks")
+					vgn.SetInnerHTML(c.t().URL())
+					told(vgparent, " ")
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
+					vgn.AddAttrInterface("aria-label", c.copyLabel())
+					vgn.SetInnerHTML(c.App.copyText(c.ID))
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy(c.ID, c.t().URL()) })
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
+		vgn.SetInnerHTML(vugu.HTML("What speaks for it here"))
+		{
+			vgcompKey := vugu.MakeCompKey(0xF949F4E2B166AE31^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(FactTable)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.Head = c.evidenceHead()
+			vgcomp.Name = c.evidenceName()
+			vgcomp.Rows = c.evidence()
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
+		}
+		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
+		vgn.SetInnerHTML(vugu.HTML("How ATT\x26amp;CK says it is detected"))
+		if len(c.detections()) == 0 {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "No network analytic of ATT&CK is at hand for it.")
+			}
+		}
+		if len(c.detections()) > 0 {
+			vgn = node(vgparent, "\x1ful\x1fclass\x1flist small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, d := range c.detections() {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					d := d
+					_ = d
+					vgn = node(vgparent, "\x1fli")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fcode")
+						vgn.SetInnerHTML(d.ID)
+						told(vgparent, " ")
+						vgn = node(vgparent, "\x1fspan")
+						vgn.SetInnerHTML(d.Text)
+						told(vgparent, " ")
+						vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
+						vgn.SetInnerHTML(c.reads(d))
+					}
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
+		vgn.SetInnerHTML(vugu.HTML("What a flow cannot show"))
+		vgn = node(vgparent, "\x1ful\x1fclass\x1flist small")
+		{
+			vgparent := vgn
+			_ = vgparent
+			for vgiterkeyt, s := range c.blind() {
+				var vgiterkey interface{} = vgiterkeyt
+				_ = vgiterkey
+				s := s
+				_ = s
+				vgn = node(vgparent, "\x1fli")
+				vgn.SetInnerHTML(s)
+			}
 		}
 	}
 	return vgout
@@ -3162,7 +3602,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "All times")
+						told(vgparent, "All times")
 					}
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
@@ -3171,7 +3611,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				{
 					vgparent := vgn
 					_ = vgparent
-					words(vgparent, "Table")
+					told(vgparent, "Table")
 				}
 			}
 		}
@@ -3289,7 +3729,7 @@ func (c *TopBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			{
 				vgparent := vgn
 				_ = vgparent
-				words(vgparent, "About")
+				told(vgparent, "About")
 			}
 		}
 	}
@@ -3343,7 +3783,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "All")
+							told(vgparent, "All")
 						}
 						for k, n := range c.App.store.byClass {
 							var vgiterkey interface{} = k
@@ -3404,7 +3844,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					{
 						vgparent := vgn
 						_ = vgparent
-						words(vgparent, "Clear")
+						told(vgparent, "Clear")
 					}
 				}
 			}
@@ -3454,7 +3894,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								_ = vgparent
 								vgn = node(vgparent, "\x1fcode")
 								vgn.SetInnerHTML(o.Text)
-								words(vgparent, " ")
+								told(vgparent, " ")
 								vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
 								vgn.SetInnerHTML(o.Help)
 							}
@@ -3519,7 +3959,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								{
 									vgparent := vgn
 									_ = vgparent
-									words(vgparent, "Technique")
+									told(vgparent, "Technique")
 								}
 							}
 							if h.title != "Technique" {
@@ -3684,7 +4124,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							words(vgparent, "Stop")
+							told(vgparent, "Stop")
 						}
 					}
 				}
@@ -3842,7 +4282,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			{
 				vgparent := vgn
 				_ = vgparent
-				words(vgparent, "To compare records, open one and choose Compare, or press c in the table: up to 20.")
+				told(vgparent, "To compare records, open one and choose Compare, or press c in the table: up to 20.")
 			}
 		}
 	}

@@ -73,9 +73,9 @@ func (c *BundleCard) bounds(m *job.Metric) string {
 }
 
 func (c *BundleCard) interval(m *job.Metric) string {
-	on := "on " + plural(int64(m.Rows), m.Split+" row", m.Split+" rows")
+	on := sayf("on {0} {1} rows", count(int64(m.Rows)), m.Split)
 	if b := c.bounds(m); b != noValue {
-		return "95 % interval " + b + ", " + on
+		return sayf("95 % interval {0}, {1}", b, on)
 	}
 	return on
 }

@@ -5,12 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cloister/site/internal/text"
 )
 
 // noValue stands for a missing number or an empty text in tables.
 const noValue = "–"
 
-// count formats n with a comma between groups of three digits.
+// count formats n in groups of three digits.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	neg := strings.HasPrefix(s, "-")
@@ -20,8 +22,8 @@ func count(n int64) string {
 		b.WriteString("−")
 	}
 	for i, c := range []byte(s) {
-		if i > 0 && (len(s)-i)%3 == 0 {
-			b.WriteByte(',')
+		if i > 0 && (len(s)-i)%3 == 0 && len(s) >= numerals.From {
+			b.WriteString(numerals.Group)
 		}
 		b.WriteByte(c)
 	}
@@ -29,22 +31,19 @@ func count(n int64) string {
 }
 
 // plural returns "1 row", "2 rows".
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return count(n) + " " + many
+func plural(n int64, one, many text.Key) string {
+	return count(n) + " " + tongue.Plural(n, one, many)
 }
 
 // decimal formats v with the given number of digits after the point and a
 // real minus sign; NaN and the infinities are noValue.
-func decimal(v float64, digits int) string {
+func decimal(v float64, places int) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return noValue
 	}
-	s := strconv.FormatFloat(v, 'f', digits, 64)
+	s := strings.Replace(strconv.FormatFloat(v, 'f', places, 64), ".", numerals.Decimal, 1)
 	if neg, ok := strings.CutPrefix(s, "-"); ok {
-		if strings.Trim(neg, "0.") == "" { // -0.00 reads as a direction that is not there
+		if strings.Trim(neg, "0"+numerals.Decimal) == "" { // -0.00 reads as a direction that is not there
 			return neg
 		}
 		return "−" + neg
@@ -52,9 +51,12 @@ func decimal(v float64, digits int) string {
 	return s
 }
 
+// attribute formats a share as an attribute wants it, whatever the language.
+func attribute(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
+
 // signed is decimal with a plus sign on numbers that are not negative.
-func signed(v float64, digits int) string {
-	s := decimal(v, digits)
+func signed(v float64, places int) string {
+	s := decimal(v, places)
 	if s == noValue || strings.HasPrefix(s, "−") {
 		return s
 	}
@@ -68,9 +70,9 @@ func percent(v float64) string {
 	case math.IsNaN(v):
 		return noValue
 	case v > 0 && v < 0.001:
-		return "<0.1 %"
+		return "<" + decimal(0.1, 1) + " %"
 	case v < 1 && v > 0.999:
-		return ">99.9 %"
+		return ">" + decimal(99.9, 1) + " %"
 	}
 	return decimal(100*v, 1) + " %"
 }
@@ -92,7 +94,8 @@ func number(v float64) string {
 	case v == math.Trunc(v) && math.Abs(v) <= 1<<53:
 		return count(int64(v))
 	}
-	return strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), "-", "−", 1)
+	s := strings.Replace(strconv.FormatFloat(v, 'g', 6, 64), ".", numerals.Decimal, 1)
+	return strings.Replace(s, "-", "−", 1)
 }
 
 // size formats a number of bytes with a decimal unit.
@@ -121,7 +124,7 @@ func span(seconds float64) string {
 	}
 }
 
-// moment formats a time since 1970 in UTC. The unit is read off the
+// moment formats a time since 1970 by the clock of the page. The unit is read off the
 // magnitude: seconds up to the year 5138 stay below 1e11, milliseconds of any
 // capture are above it.
 func moment(v float64) string {
@@ -134,7 +137,7 @@ func moment(v float64) string {
 	case v < 1e11:
 		v *= 1e3
 	}
-	return time.UnixMilli(int64(v)).UTC().Format("2006-01-02 15:04:05")
+	return clocked(time.UnixMilli(int64(v))).Format("2006-01-02 15:04:05")
 }
 
 // protocol formats an IP protocol number with its name.

@@ -47,6 +47,17 @@ type Host interface {
 	Theme() string
 	// SetTheme shows and stores a choice of Theme.
 	SetTheme(theme string)
+	// Preference returns what was stored under a name, "" for nothing: "language",
+	// "clock".
+	Preference(name string) string
+	// SetPreference stores a choice of the analyst.
+	SetPreference(name, value string)
+	// Locale makes a language that of the document and returns how its numbers
+	// are written where the machine is.
+	Locale(language string) Locale
+	// ClockOffset returns how many minutes the machine's clock is ahead of UTC
+	// at a time in milliseconds since 1970.
+	ClockOffset(ms int64) (minutes int)
 	// Focus moves the focus to an element by id after the next drawing.
 	Focus(id string)
 	// ScrollTo sets an element's vertical scroll position, in px, after the

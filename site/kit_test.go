@@ -216,6 +216,7 @@ type host struct {
 	seal     Seal
 	files    []job.File
 	saved    map[string]string
+	kept     map[string]string
 	copied   string
 	theme    string
 	focused  []string
@@ -256,11 +257,21 @@ func (h *host) Attempts(f func([]Attempt))      { go f(h.attempts) }
 func (h *host) Copy(text string)                { h.copied = text }
 func (h *host) Theme() string                   { return h.theme }
 func (h *host) SetTheme(t string)               { h.theme = t }
+func (h *host) Preference(name string) string   { return h.kept[name] }
+func (h *host) SetPreference(name, v string)    { h.kept[name] = v }
+func (h *host) ClockOffset(ms int64) int        { return 120 }
 func (h *host) Focus(id string)                 { h.focused = append(h.focused, id) }
 func (h *host) ScrollTo(id string, top float64) { h.scrolled[id] = top }
 func (h *host) Size(string) (float64, float64)  { return 1200, 560 }
 func (h *host) OnChange(func())                 {}
 func (h *host) Hold(vugu.DOMEvent)              {}
+func (h *host) Locale(language string) Locale {
+	if language == "de" {
+		return Locale{Group: ".", Decimal: ",", From: 4}
+	}
+	return Locale{Group: ",", Decimal: ".", From: 4}
+}
+
 func (h *host) Read(f job.File, done func([]byte, error)) {
 	go done([]byte("bundle"), nil)
 }
@@ -311,7 +322,7 @@ func newPage(t *testing.T, scorers ...*script) *page {
 func coldPage(t *testing.T, scorers ...*script) *page {
 	t.Helper()
 	env := &staticrender.RWMutexEventEnv{}
-	h := &host{scorers: scorers, saved: map[string]string{}, scrolled: map[string]float64{}, seal: Seal{Sealed: true}}
+	h := &host{scorers: scorers, saved: map[string]string{}, kept: map[string]string{}, scrolled: map[string]float64{}, seal: Seal{Sealed: true}}
 	be, err := vugu.NewBuildEnv(env)
 	if err != nil {
 		t.Fatal(err)

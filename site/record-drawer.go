@@ -1,6 +1,8 @@
 package site
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +130,47 @@ func (c *RecordDrawer) fieldText(f job.Field) string {
 		return f.Value
 	}
 	return f.Value + " " + f.Unit
+}
+
+func (c *RecordDrawer) strange() *job.Strangeness {
+	if c.r() == nil {
+		return nil
+	}
+	return c.r().Strange
+}
+
+func (c *RecordDrawer) strangeHead() []string { return []string{"Feature", "Value", "φ"} }
+
+// strangeRows are the features that did most for the anomaly score.
+func (c *RecordDrawer) strangeRows() [][]string {
+	s := c.strange()
+	values := map[int]string{}
+	for _, p := range c.r().Attributions {
+		values[p.Feature] = p.Value
+	}
+	var out [][]string
+	for _, j := range permutation(len(s.SHAP), func(i, j int) int { return cmp.Compare(math.Abs(s.SHAP[j]), math.Abs(s.SHAP[i])) }) {
+		if len(out) < 8 {
+			out = append(out, []string{featureName(c.App.bundle.Features, j), values[j], phiText(s.SHAP[j])})
+		}
+	}
+	return out
+}
+
+func (c *RecordDrawer) strangeBasis() string {
+	s := c.strange()
+	return "Base " + decimal(s.Base, 3) + ", this record " + decimal(s.Margin, 3) + ", in " + s.Unit + ": + makes it stranger. |base + Σφ − f(x)| = " + scientific(s.Additivity) + ". The eight largest of " + strconv.Itoa(len(s.SHAP)) + " features."
+}
+
+// rank is the percentile of a field against training, if a feature is the
+// field as it stands.
+func (c *RecordDrawer) rank(f job.Field) string {
+	for _, p := range c.r().Attributions {
+		if featureName(c.App.bundle.Features, p.Feature) == f.Name && float64(p.Percentile) == float64(p.Percentile) {
+			return "P " + percent(float64(p.Percentile))
+		}
+	}
+	return ""
 }
 
 // key moves through the rows without leaving the record.

@@ -33,7 +33,7 @@ func (c *RunBar) share() string {
 	if p.Total <= 0 {
 		return "0"
 	}
-	return decimal(min(float64(p.Bytes)/float64(p.Total), 1), 4)
+	return attribute(min(float64(p.Bytes)/float64(p.Total), 1))
 }
 
 // progressText says how far the run is: rows, bytes, speed, time left.
@@ -108,5 +108,5 @@ func (c *RunBar) memoryShare() string {
 	for _, w := range c.App.run.memory.Workers {
 		most = max(most, w)
 	}
-	return decimal(float64(most)/wasmLimit, 4)
+	return attribute(float64(most) / wasmLimit)
 }

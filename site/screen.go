@@ -1,10 +1,15 @@
 package site
 
-import "strconv"
+import (
+	"strconv"
+
+	"cloister/site/internal/text"
+)
 
 // screen is one of the views on a run.
 type screen struct {
-	id, title string
+	id    string
+	title text.Key
 }
 
 // screens are the tabs, in order. The first is shown when a run begins.
@@ -13,6 +18,7 @@ var screens = []screen{
 	{"why", "Why"},
 	{"threshold", "Threshold"},
 	{"anomalies", "Anomalies"},
+	{"attack", "ATT&CK"},
 }
 
 // on reports whether a screen is on show.
@@ -37,6 +43,8 @@ func (a *App) shown() []derived {
 		return []derived{&a.measured}
 	case a.on("anomalies"):
 		return []derived{&a.timeline, &a.strange}
+	case a.on("attack"):
+		return []derived{&a.matrix}
 	}
 	return nil
 }

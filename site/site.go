@@ -73,6 +73,7 @@ type App struct {
 	shap        attributed
 	measured    measures
 	strange     anomalies
+	matrix      matrix
 	copied      string // what was put on the clipboard last
 }
 
@@ -111,6 +112,7 @@ type drawerState struct {
 // renderer's.
 func New(host Host, env vugu.EventEnv) *App {
 	a := &App{host: host, env: env, theme: host.Theme()}
+	a.prefer()
 	a.clear()
 	host.OnChange(func() {
 		go a.update(func() { a.measure() })
@@ -140,6 +142,7 @@ func (a *App) clear() {
 	a.find, a.findFault = "", nil
 	a.shap = attributed{chosen: -1}
 	a.measured, a.strange = measures{}, anomalies{limit: a.strange.limit}
+	a.matrix = matrix{}
 }
 
 // Start begins to load the default bundle and returns at once.

@@ -47,7 +47,7 @@ func field(v float64) string {
 }
 
 func (c *TimeCard) typed(e vugu.DOMEvent, first bool) {
-	at, unit := query.ParseMoment(e.PropString("target", "value")), c.App.timeline.perMilli()
+	at, unit := unclocked(query.ParseMoment(e.PropString("target", "value"))), c.App.timeline.perMilli()
 	if math.IsNaN(at) {
 		return
 	}

@@ -87,7 +87,7 @@ func (c *WhyScreen) ask() string {
 }
 
 func (c *WhyScreen) share() string {
-	return decimal(float64(c.x().n())/float64(max(c.x().total, 1)), 4)
+	return attribute(float64(c.x().n()) / float64(max(c.x().total, 1)))
 }
 
 // basis prints what attributions rest on.

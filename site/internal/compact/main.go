@@ -45,7 +45,7 @@ func rewrite(path string) error {
 		return fmt.Errorf("%s: no elements or listeners in the form that is known", path)
 	}
 	out := indent.ReplaceAll(src, nil)
-	out = text.ReplaceAll(out, []byte("words(vgparent, $1)\n"))
+	out = text.ReplaceAll(out, []byte("told(vgparent, $1)\n"))
 	out = element.ReplaceAllFunc(out, func(m []byte) []byte {
 		p := element.FindSubmatch(m)
 		parent := "nil"
