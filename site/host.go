@@ -17,6 +17,9 @@ type Host interface {
 	// Bundle returns the default bundle's file, which the shell fetched
 	// before the page was sealed, or nil.
 	Bundle() (name string, data []byte)
+	// Stock returns the bundles that the shell fetched before the page was
+	// sealed, the default one first.
+	Stock() []Stocked
 	// Sample returns the bundled sample and a sentence on what it is, or nil.
 	Sample() (f job.File, about string)
 	// Files returns the files of a change or drop event, in order.
@@ -41,6 +44,9 @@ type Host interface {
 	Attempts(done func([]Attempt))
 	// Download saves parts, joined, as a file.
 	Download(name, mime string, parts [][]byte)
+	// Gather returns how to save a file of parts whose sum need not fit into the
+	// page's own memory: add keeps a part, save saves those that were added.
+	Gather() (add func(part []byte), save func(name, mime string))
 	// Copy puts text on the clipboard.
 	Copy(text string)
 	// Theme returns the stored choice: "light", "dark" or "" for the system's.
@@ -74,6 +80,14 @@ type Host interface {
 	// Hold keeps pointer events of a drag coming to the element that the
 	// event was sent to, until the pointer is released.
 	Hold(e vugu.DOMEvent)
+}
+
+// Stocked is a bundle at hand, as the site's list describes it.
+type Stocked struct {
+	Name, Version string
+	Title, Schema string // "" where the list does not say
+	SHA256        string
+	File          job.File
 }
 
 // Memory is what the programs take up, in bytes of WebAssembly memory.

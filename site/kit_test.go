@@ -222,6 +222,7 @@ type host struct {
 	focused  []string
 	scrolled map[string]float64
 	noBundle bool
+	stock    []Stocked
 	attempts []Attempt
 	stopped  int
 	cores    int
@@ -246,6 +247,7 @@ func (h *host) Bundle() (string, []byte) {
 	}
 	return "flows.bundle", []byte("bundle")
 }
+func (h *host) Stock() []Stocked                { return h.stock }
 func (h *host) Sample() (job.File, string)      { return newFile("sample.csv", 1000), "97 rows, labelled" }
 func (h *host) Files(vugu.DOMEvent) []job.File  { return h.files }
 func (h *host) Settings() string                { return h.settings }
@@ -296,6 +298,11 @@ func (h *host) Join(f job.File, ranges [][2]int64) job.File {
 
 func (h *host) Download(name, mime string, parts [][]byte) {
 	h.saved[name] = string(bytes.Join(parts, nil))
+}
+
+func (h *host) Gather() (add func([]byte), save func(name, mime string)) {
+	var all []byte
+	return func(part []byte) { all = append(all, part...) }, func(name, mime string) { h.saved[name] = string(all) }
 }
 
 var _ Host = (*host)(nil)

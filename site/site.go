@@ -74,6 +74,12 @@ type App struct {
 	measured    measures
 	strange     anomalies
 	matrix      matrix
+	shelf       shelf
+	again       *reopening // scored once the bundle is loaded
+	wizard      wizard
+	profiles    []job.Profile // that were made or opened on this visit
+	versus      versus
+	packets     packets
 	copied      string // what was put on the clipboard last
 }
 
@@ -155,62 +161,48 @@ func (a *App) Start() {
 		})
 		return
 	}
-	go a.load(name, data)
+	a.stockUp()
+	go a.load(name, data, nil)
 }
 
-// load starts a scorer and hands it a bundle.
-func (a *App) load(name string, data []byte) {
-	pipe, stop, err := a.host.Connect()
-	if err != nil {
-		a.update(func() {
-			a.phase = broken
-			a.fail("starting the scorer", err)
-		})
-		return
-	}
-	client := job.NewClient(pipe)
-	go client.Run() // its end fails the open requests, which report it
-	b, err := client.Load(data)
+// load starts a scorer and hands it a bundle. f is its file, nil if it is on the
+// shelf already.
+func (a *App) load(name string, data []byte, f job.File) {
+	m, b, err := a.hire(data)
 	a.update(func() {
 		a.loading = false
-		early := a.early
-		a.early = nil
+		early, again := a.early, a.again
+		a.early, a.again = nil, nil
 		if err != nil {
-			stop()
 			if a.scorers == nil {
 				a.phase = broken
 			}
+			a.shelf.told = ""
 			a.fail("loading the bundle "+name, err)
 			return
 		}
-		a.staff(client, stop, data)
+		a.staff(m, data)
+		a.shelve(b, f)
 		a.bundle, a.bundleFile, a.bundleData, a.threshold, a.own = b, name, data, b.Threshold, nil
 		a.phase = ready
 		a.clear()
 		a.applySettings(a.host.Settings())
 		if early != nil {
 			a.open(early, false)
+		} else if again != nil {
+			a.openAs(again)
 		}
 	})
 }
 
 // staff replaces the scorers by one and those that it will be joined by.
-func (a *App) staff(client *job.Client, stop func(), bundle []byte) {
+func (a *App) staff(first pool.Member, bundle []byte) {
 	if a.scorers != nil {
 		a.scorers.Close()
 	}
-	a.scorers = pool.New(pool.Member{Client: client, Stop: stop}, func() (pool.Member, error) {
-		pipe, stop, err := a.host.Connect()
-		if err != nil {
-			return pool.Member{}, err
-		}
-		client := job.NewClient(pipe)
-		go client.Run()
-		if _, err := client.Load(bundle); err != nil {
-			stop()
-			return pool.Member{}, err
-		}
-		return pool.Member{Client: client, Stop: stop}, nil
+	a.scorers = pool.New(first, func() (pool.Member, error) {
+		m, _, err := a.hire(bundle)
+		return m, err
 	}, min(a.host.Cores(), maxScorers))
 }
 
@@ -231,15 +223,19 @@ func (a *App) openBundle(f job.File) {
 		return
 	}
 	a.loading, a.fault = true, nil
+	a.shelf.told = ""
+	if a.phase == finished {
+		a.again = a.reopen(a.run, true)
+	}
 	a.host.Read(f, func(data []byte, err error) {
 		if err != nil {
 			a.update(func() {
-				a.loading = false
+				a.loading, a.again = false, nil
 				a.fail("reading "+short(f.Name(), 60), err)
 			})
 			return
 		}
-		a.load(f.Name(), data)
+		a.load(f.Name(), data, f)
 	})
 }
 
@@ -248,17 +244,11 @@ const maxBundle = 64 << 20
 
 // restart replaces scorers of which one is gone, keeping what was scored.
 func (a *App) restart() {
-	pipe, stop, err := a.host.Connect()
+	m, _, err := a.hire(a.bundleData)
 	if err != nil {
 		return // the next run says so
 	}
-	client := job.NewClient(pipe)
-	go client.Run()
-	if _, err := client.Load(a.bundleData); err != nil {
-		stop()
-		return
-	}
-	a.update(func() { a.staff(client, stop, a.bundleData) })
+	a.update(func() { a.staff(m, a.bundleData) })
 }
 
 // fail shows an error with what was being done.

@@ -3,7 +3,6 @@ package report
 import (
 	"iter"
 	"math"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -75,6 +74,6 @@ func number(v float64) string {
 }
 
 func isAddress(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
+	_, ok := address(s)
+	return ok
 }

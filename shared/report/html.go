@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"html"
-	"slices"
 	"strings"
 
 	"cloister/shared/attack"
@@ -90,30 +89,29 @@ func (p *page) bars(title, what string, counts map[string]int, n int) {
 		name  string
 		count int
 	}
-	var list []one
+	var list []one // the n first
+	before := func(a, b one) bool { return a.count > b.count || a.count == b.count && a.name < b.name }
 	for name, count := range counts {
 		list = append(list, one{name, count})
+		for k := len(list) - 1; k > 0 && before(list[k], list[k-1]); k-- {
+			list[k-1], list[k] = list[k], list[k-1]
+		}
+		list = list[:min(len(list), n)]
 	}
 	if len(list) == 0 {
 		return
 	}
-	slices.SortFunc(list, func(a, b one) int {
-		if d := b.count - a.count; d != 0 {
-			return d
-		}
-		return strings.Compare(a.name, b.name)
-	})
 	c := chart.Bars{Title: title, X: "rows"}
-	for _, o := range list[:min(n, len(list))] {
+	for _, o := range list {
 		c.Names, c.Values = append(c.Names, o.name), append(c.Values, float64(o.count))
 	}
 	drawn := c.Draw()
 	p.raw("<h2>")
 	p.text(title)
 	p.raw("</h2>")
-	if len(list) > n {
+	if len(counts) > n {
 		p.raw("<p>")
-		p.text(fmt.Sprintf("The %d with the most rows of %d; a %s may be many things.", n, len(list), what))
+		p.text(fmt.Sprintf("The %d with the most rows of %d; a %s may be many things.", n, len(counts), what))
 		p.raw("</p>")
 	}
 	p.raw(`<div class="wide">`, drawn.SVG, `</div><details><summary>Table</summary><div class="wide">`, drawn.Table.HTML(), `</div></details>`)

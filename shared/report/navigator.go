@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -105,12 +104,17 @@ func (s *Set) techniques() []*evidence {
 	for i, t := range attack.Tactics() {
 		order[t.Shortname] = i
 	}
-	slices.SortFunc(list, func(a, b *evidence) int {
-		if d := order[a.tactic] - order[b.tactic]; d != 0 {
-			return d
+	// by insertion, here and below: lists are short, and a generic sort for each
+	// type adds 5 kB to every download
+	for i := range list {
+		for k := i; k > 0; k-- {
+			a, b := list[k-1], list[k]
+			if d := order[a.tactic] - order[b.tactic]; d < 0 || d == 0 && a.id <= b.id {
+				break
+			}
+			list[k-1], list[k] = b, a
 		}
-		return strings.Compare(a.id, b.id)
-	})
+	}
 	return list
 }
 
@@ -119,9 +123,11 @@ func words(set map[string]bool) string {
 	for w := range set {
 		if w != "" {
 			list = append(list, w)
+			for k := len(list) - 1; k > 0 && list[k] < list[k-1]; k-- {
+				list[k-1], list[k] = list[k], list[k-1]
+			}
 		}
 	}
-	slices.Sort(list)
 	return strings.Join(list, ", ")
 }
 

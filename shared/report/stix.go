@@ -1,11 +1,10 @@
 package report
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/netip"
+	"io"
 	"slices"
 	"strings"
 
@@ -16,18 +15,14 @@ import (
 // (section 2.9) and the marking TLP:AMBER (section 7.2.1.4). Everything else
 // gets its id in a namespace of our own.
 const (
-	observables = "00abedb4aa42466c9c01fed23315a9b7"
-	domains     = "8c1b7e0e5d0f5c1e9c0a3a1d6f2b4c77"
+	observables = "\x00\xab\xed\xb4\xaa\x42\x46\x6c\x9c\x01\xfe\xd2\x33\x15\xa9\xb7"
+	domains     = "\x8c\x1b\x7e\x0e\x5d\x0f\x5c\x1e\x9c\x0a\x3a\x1d\x6f\x2b\x4c\x77"
 	tlpAmber    = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
 )
 
 // uuid returns the version 5 UUID of a name (RFC 4122, section 4.3).
 func uuid(namespace, name string) string {
-	space, err := hex.DecodeString(namespace)
-	if err != nil {
-		panic(err) // unreachable: a constant
-	}
-	h := sha1.Sum(append(space, name...))
+	h := digest([]byte(namespace + name))
 	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
@@ -95,6 +90,17 @@ type conversation struct {
 // second result. A finding without time is observed at s.Made.
 // Source: OASIS, STIX Version 2.1, 10 June 2021.
 func STIX(s *Set) ([]byte, int) {
+	var text bytes.Buffer
+	skipped, err := WriteSTIX(&text, s)
+	if err != nil {
+		panic(err) // unreachable: a buffer takes all
+	}
+	return text.Bytes(), skipped
+}
+
+// WriteSTIX writes what [STIX] returns, a write for each object, so that w may
+// pause. The findings are read before the first write; the error is w's.
+func WriteSTIX(w io.Writer, s *Set) (skipped int, err error) {
 	b := &stixBundle{have: map[string]bool{}, made: s.Made.UTC().Format("2006-01-02T15:04:05.000Z")}
 	tool := b.domain("identity", "tool", stixObject{"name": "Cloister", "identity_class": "system",
 		"description": fmt.Sprintf("Scored by bundle %s %s (SHA-256 %s).", s.Bundle.Name, s.Bundle.Version, s.Bundle.SHA256)})
@@ -108,15 +114,14 @@ func STIX(s *Set) ([]byte, int) {
 	}
 	groups := map[conversation]*group{}
 	var order []conversation
-	skipped := 0
 	for f := range s.Findings {
-		source, errA := netip.ParseAddr(f.Source)
-		destination, errB := netip.ParseAddr(f.Destination)
-		if errA != nil || errB != nil {
+		source, good := address(f.Source)
+		destination, also := address(f.Destination)
+		if !good || !also {
 			skipped++
 			continue
 		}
-		c := conversation{source.WithZone("").String(), destination.WithZone("").String(), f.DestinationPort, f.Protocol, f.Class.Name}
+		c := conversation{source, destination, f.DestinationPort, f.Protocol, f.Class.Name}
 		if c.port != c.port { // NaN is no key
 			c.port = -1
 		}
@@ -172,13 +177,20 @@ func STIX(s *Set) ([]byte, int) {
 			b.domain("note", name, stixObject{"content": strings.Join(notes, "\n"), "object_refs": []string{seen}})
 		}
 	}
-	text, err := json.MarshalIndent(stixObject{
-		"type": "bundle", "id": "bundle--" + uuid(domains, b.made+"\x00"+strings.Join(s.Files, "\x00")+s.Bundle.SHA256), "objects": b.list,
-	}, "", "  ")
-	if err != nil {
-		panic(err) // unreachable: strings and integers
+	id := "bundle--" + uuid(domains, b.made+"\x00"+strings.Join(s.Files, "\x00")+s.Bundle.SHA256)
+	before := "{\n  \"id\": \"" + id + "\",\n  \"objects\": [\n    "
+	for _, o := range b.list {
+		text, err := json.MarshalIndent(o, "    ", "  ")
+		if err != nil {
+			panic(err) // unreachable: strings and integers
+		}
+		if _, err := w.Write(append([]byte(before), text...)); err != nil {
+			return skipped, err
+		}
+		before = ",\n    "
 	}
-	return append(text, '\n'), skipped
+	_, err = io.WriteString(w, "\n  ],\n  \"type\": \"bundle\"\n}\n")
+	return skipped, err
 }
 
 // confidence turns a mapping's confidence into STIX's scale of 0 to 100: the

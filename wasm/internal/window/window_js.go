@@ -31,7 +31,7 @@ var _ site.Host = (*host)(nil)
 // New returns the window as the page's surroundings. It expects of the
 // shell a global object
 //
-//	cloister = {workerModule, workerURL, bundle, bundleName, sample, sampleInfo,
+//	cloister = {workerModule, workerURL, bundle, bundleName, bundles, sample, sampleInfo,
 //	            seal: {sealed, bytesOut, attempts, notes, prove()}}
 //
 // and an event "cloister-seal" when the seal has news.
@@ -101,6 +101,18 @@ func (h *host) Bundle() (string, []byte) {
 	data := make([]byte, b.Length())
 	js.CopyBytesToGo(data, b)
 	return text(get(h.shell, "bundleName")), data
+}
+
+func (h *host) Stock() (out []site.Stocked) {
+	each(get(h.shell, "bundles"), func(b js.Value) {
+		if file := get(b, "file"); file.Truthy() {
+			out = append(out, site.Stocked{
+				Name: text(get(b, "name")), Version: text(get(b, "version")), Title: text(get(b, "title")), Schema: text(get(b, "schema")),
+				SHA256: text(get(b, "sha256")), File: jsio.NewFile(file),
+			})
+		}
+	})
+	return out
 }
 
 func (h *host) Sample() (job.File, string) {
@@ -219,11 +231,29 @@ func (h *host) Attempts(done func([]site.Attempt)) {
 func (h *host) Download(name, mime string, parts [][]byte) {
 	list := make([]any, len(parts))
 	for i, p := range parts {
-		view := uint8Array.New(len(p))
-		js.CopyBytesToJS(view, p)
-		list[i] = view
+		list[i] = view(p)
 	}
-	blob := h.window.Get("Blob").New(list, map[string]any{"type": mime})
+	h.save(name, mime, list)
+}
+
+// view returns a copy of b outside of the program's memory.
+func view(b []byte) js.Value {
+	v := uint8Array.New(len(b))
+	js.CopyBytesToJS(v, b)
+	return v
+}
+
+// Gather keeps parts as blobs, which the browser may put on disk.
+func (h *host) Gather() (add func([]byte), save func(name, mime string)) {
+	blob := h.window.Get("Blob")
+	var list []any
+	return func(part []byte) { list = append(list, blob.New([]any{view(part)})) },
+		func(name, mime string) { h.save(name, mime, list) }
+}
+
+// save saves pieces, joined, as a file.
+func (h *host) save(name, mime string, pieces []any) {
+	blob := h.window.Get("Blob").New(pieces, map[string]any{"type": mime})
 	urls := h.window.Get("URL")
 	url := urls.Call("createObjectURL", blob)
 	link := h.document.Call("createElement", "a")
