@@ -21,7 +21,8 @@ import (
 //	make edge && go test ./wasm/edge -run '^$' -bench load -benchtime 5x
 //
 // Per pair of kind and mode it prints requests per second, the median and the
-// 99th percentile of the time to the whole answer, and what workerd holds.
+// 99th percentile of the time to the whole answer, the processor time of workerd
+// per request, and what it holds.
 // Figures include wrangler's local proxy, which is the same for both.
 func BenchmarkEdge_load(b *testing.B) {
 	file, err := os.ReadFile("../../models/sample/flows.csv")
@@ -40,11 +41,15 @@ func BenchmarkEdge_load(b *testing.B) {
 	for _, kind := range kinds {
 		for _, clients := range []int{1, 8} {
 			name := kind.name + map[int]string{1: ", 1 client", 8: ", 8 clients"}[clients]
-			took := map[string][]time.Duration{}
+			took, worked := map[string][]time.Duration{}, map[string]float64{}
 			var mu sync.Mutex
 			b.Run(name, func(b *testing.B) {
 				for range b.N {
 					for _, mode := range []string{"shim", "stock"} {
+						before, err := processorTime(modes[mode].cmd.Process.Pid)
+						if err != nil {
+							b.Fatal(err)
+						}
 						end := time.Now().Add(time.Second)
 						var wg sync.WaitGroup
 						for range clients {
@@ -62,6 +67,11 @@ func BenchmarkEdge_load(b *testing.B) {
 							})
 						}
 						wg.Wait()
+						after, err := processorTime(modes[mode].cmd.Process.Pid)
+						if err != nil {
+							b.Fatal(err)
+						}
+						worked[mode] += after - before
 					}
 				}
 				for _, mode := range []string{"shim", "stock"} {
@@ -78,6 +88,7 @@ func BenchmarkEdge_load(b *testing.B) {
 					b.ReportMetric(float64(t[len(t)/2].Microseconds())/1000, mode+"-p50-ms")
 					b.ReportMetric(float64(t[len(t)*99/100].Microseconds())/1000, mode+"-p99-ms")
 					b.ReportMetric(float64(held>>20), mode+"-MB")
+					b.ReportMetric(worked[mode]*1000/float64(len(t)), mode+"-cpu-ms")
 					if mode == "shim" {
 						b.ReportMetric(float64(modes[mode].linear()), "linear-MB")
 					}
