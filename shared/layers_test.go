@@ -45,7 +45,7 @@ var layers = map[string]string{
 	"shared/bundle":                   "shared/wire",
 	"shared/sign":                     "shared/bundle",
 	"shared/channel":                  "shared/sign",
-	"shared/score":                    "shared/bundle shared/explain shared/feature shared/frame shared/ingest shared/job shared/model shared/model/tree shared/sign shared/telemetry shared/wire",
+	"shared/score":                    "shared/attack shared/bundle shared/explain shared/feature shared/frame shared/ingest shared/job shared/model shared/model/tree shared/sign shared/telemetry shared/wire",
 
 	"site/internal/pool":     "shared/job",
 	"site/internal/compact":  "",

@@ -32,7 +32,7 @@ func (c *AboutBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fh2\x1fid\x1fpanel-title\x1ftabindex\x1f-1")
-				vgn.SetInnerHTML(vugu.HTML("About Cloister"))
+				told(vgn, "About Cloister")
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fClose")
 				on(vgn, "click", func(event vugu.DOMEvent) { c.App.closePanel() })
 				{
@@ -46,42 +46,38 @@ func (c *AboutBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fh3")
-				vgn.SetInnerHTML(vugu.HTML("What is computed where"))
+				told(vgn, "What is computed where")
 				vgn = node(vgparent, "\x1fp")
-				vgn.SetInnerHTML(vugu.HTML("Everything is computed in this tab. The page draws; a worker beside it reads the file, computes features, scores, explains and maps to ATT\x26amp;CK. The server delivered programs, the bundle and the sample before the page was sealed, and gets nothing back. Nothing is stored except the choice of colours; closing the tab forgets the capture."))
+				told(vgn, "Everything is computed in this tab. The page draws; a worker beside it reads the file, computes features, scores, explains and maps to ATT&CK. The server delivered programs, the bundle and the sample before the page was sealed, and gets nothing back. Nothing is stored except the choices of colours, language and clock; closing the tab forgets the capture.")
 				vgn = node(vgparent, "\x1fh3")
-				vgn.SetInnerHTML(vugu.HTML("Limits"))
+				told(vgn, "Limits")
 				vgn = node(vgparent, "\x1ful\x1fclass\x1flist")
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fli")
-					vgn.SetInnerHTML(vugu.HTML("A verdict is a model\x26#39;s opinion on one record. It can be wrong both ways; the bundle card gives the rates that were measured, on data that is not yours."))
+					told(vgn, "A verdict is a model's opinion on one record. It can be wrong both ways; the bundle card gives the rates that were measured, on data that is not yours.")
 					vgn = node(vgparent, "\x1fli")
-					vgn.SetInnerHTML(vugu.HTML("A probability is the model\x26#39;s own, and means most for traffic like the training data. The anomaly percentile says how unlike it a row is."))
+					told(vgn, "A probability is the model's own, and means most for traffic like the training data. The anomaly percentile says how unlike it a row is.")
 					vgn = node(vgparent, "\x1fli")
-					vgn.SetInnerHTML(vugu.HTML("Attributions say what the model used. They are not causes, and they depend on the background that is printed beside them."))
+					told(vgn, "Attributions say what the model used. They are not causes, and they depend on the background that is printed beside them.")
 					vgn = node(vgparent, "\x1fli")
-					vgn.SetInnerHTML(vugu.HTML("ATT\x26amp;CK techniques come from the class, not from the single record; confidence and basis are printed with each."))
+					told(vgn, "ATT&CK techniques come from the class, not from the single record; confidence and basis are printed with each.")
 					vgn = node(vgparent, "\x1fli")
 					vgn.SetInnerHTML(c.tableLimit())
 					vgn = node(vgparent, "\x1fli")
-					vgn.SetInnerHTML(vugu.HTML("The seal stops the page\x26#39;s own connections. It cannot speak for the browser, its extensions or the system."))
+					told(vgn, "The seal stops the page's own connections. It cannot speak for the browser, its extensions or the system.")
 				}
 				vgn = node(vgparent, "\x1fh3")
-				vgn.SetInnerHTML(vugu.HTML("Keys"))
-				vgn = node(vgparent, "\x1fp")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3E/\x3C/kbd\x3E find · \x3Ckbd\x3Ej\x3C/kbd\x3E \x3Ckbd\x3Ek\x3C/kbd\x3E or arrows move · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens a record · \x3Ckbd\x3EEsc\x3C/kbd\x3E closes · in the threshold slider, arrows move by 0.005"))
-				vgn = node(vgparent, "\x1fh3")
-				vgn.SetInnerHTML(vugu.HTML("ATT\x26amp;CK"))
+				told(vgn, "ATT&CK")
 				vgn = node(vgparent, "\x1fp")
 				vgn.SetInnerHTML(c.mitre())
 				vgn = node(vgparent, "\x1fp")
-				vgn.SetInnerHTML(vugu.HTML("MITRE ATT\x26amp;CK® and ATT\x26amp;CK® are registered trademarks of The MITRE Corporation. Their use here implies no endorsement. The ATT\x26amp;CK terms of use are reproduced in the NOTICE file that comes with Cloister."))
+				told(vgn, "MITRE ATT&CK® and ATT&CK® are registered trademarks of The MITRE Corporation. Their use here implies no endorsement. The ATT&CK terms of use are reproduced in the NOTICE file that comes with Cloister.")
 				vgn = node(vgparent, "\x1fh3")
-				vgn.SetInnerHTML(vugu.HTML("Licences"))
+				told(vgn, "Licences")
 				vgn = node(vgparent, "\x1fp")
-				vgn.SetInnerHTML(vugu.HTML("Cloister is built with Go and its standard library (BSD 3-clause, © The Go Authors) and with Vugu (MIT, © The Vugu Authors). Their texts, and those of the data behind the bundle, are in the LICENSE and NOTICE files that come with Cloister and on the bundle card."))
+				told(vgn, "Cloister is built with Go and its standard library (BSD 3-clause, © The Go Authors) and with Vugu (MIT, © The Vugu Authors). Their texts, and those of the data behind the bundle, are in the LICENSE and NOTICE files that come with Cloister and on the bundle card.")
 				if c.App.loaded() {
 					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 					vgn.SetInnerHTML(c.version())
@@ -120,7 +116,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fh2\x1fid\x1fstrange-title\x1ftabindex\x1f-1")
-				vgn.SetInnerHTML(vugu.HTML("Anomalies"))
+				told(vgn, "Anomalies")
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 				vgn.SetInnerHTML(c.state())
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
@@ -132,7 +128,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fspan")
-						vgn.SetInnerHTML(vugu.HTML("Strange from"))
+						told(vgn, "Strange from")
 						vgn = node(vgparent, "\x1finput\x1fid\x1fstrange\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0.5\x1fmax\x1f1\x1fstep\x1f0.005")
 						{
 							b, err := vjson.Marshal(c.limit())
@@ -163,7 +159,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 			on(vgn, "input", func(event vugu.DOMEvent) { c.typed(event) })
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-			vgn.SetInnerHTML(vugu.HTML("The percentile is the share of benign training rows that the isolation forest finds less strange. It knows nothing of classes: strange is not malicious, and known attacks may look ordinary."))
+			told(vgn, "The percentile is the share of benign training rows that the isolation forest finds less strange. It knows nothing of classes: strange is not malicious, and known attacks may look ordinary.")
 		}
 		if c.x().done.time != nil && c.App.timeline.ready() {
 			{
@@ -298,7 +294,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Tactic"))
+						told(vgn, "Tactic")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(tacticText(t.Tactic))
 					}
@@ -307,7 +303,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Confidence"))
+						told(vgn, "Confidence")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.confidence(t))
 					}
@@ -316,7 +312,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Basis"))
+						told(vgn, "Basis")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.basis(t))
 					}
@@ -326,7 +322,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							vgn = node(vgparent, "\x1fdt")
-							vgn.SetInnerHTML(vugu.HTML("Read more"))
+							told(vgn, "Read more")
 							vgn = node(vgparent, "\x1fdd")
 							{
 								vgparent := vgn
@@ -335,7 +331,7 @@ func (c *AttackCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgn.SetInnerHTML(techniqueURL(t.ID))
 								told(vgparent, " ")
 								vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
-								vgn.AddAttrInterface("aria-label", "Copy the address of "+t.ID)
+								vgn.AddAttrInterface("aria-label", sayf("Copy the address of {0}", t.ID))
 								vgn.SetInnerHTML(c.App.copyText(t.ID))
 								on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy(t.ID, techniqueURL(t.ID)) })
 							}
@@ -457,7 +453,7 @@ func (c *AttackScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 			}
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-			vgn.SetInnerHTML(vugu.HTML("Counted are flagged rows whose class is evidence for a technique; withheld verdicts count for nothing. Dots are the confidence of the mapping. A technique without rows may have been used all the same."))
+			told(vgn, "Counted are flagged rows whose class is evidence for a technique; withheld verdicts count for nothing. Dots are the confidence of the mapping. A technique without rows may have been used all the same.")
 		}
 		if c.chosen() != "" {
 			{
@@ -505,7 +501,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1fbundle-title")
-			vgn.SetInnerHTML(vugu.HTML("Bundle"))
+			told(vgn, "Bundle")
 			if c.loaded() {
 				vgn = node(vgparent, "\x1fspan")
 				vgn.AddAttrInterface("class", c.trustClass())
@@ -593,7 +589,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Model"))
+						told(vgn, "Model")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.b().Model)
 					}
@@ -602,7 +598,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Trust"))
+						told(vgn, "Trust")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.trust())
 					}
@@ -611,7 +607,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("SHA-256"))
+						told(vgn, "SHA-256")
 						vgn = node(vgparent, "\x1fdd")
 						{
 							vgparent := vgn
@@ -630,7 +626,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Size"))
+						told(vgn, "Size")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(size(c.b().Size))
 					}
@@ -639,7 +635,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Self-test"))
+						told(vgn, "Self-test")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.vectors())
 					}
@@ -648,7 +644,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Flags at"))
+						told(vgn, "Flags at")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.thresholds())
 					}
@@ -659,7 +655,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fsummary")
-						vgn.SetInnerHTML("Known limits (" + count(int64(len(c.b().Limits))) + ")")
+						vgn.SetInnerHTML(sayf("Known limits ({0})", count(int64(len(c.b().Limits)))))
 						vgn = node(vgparent, "\x1ful\x1fclass\x1flist")
 						{
 							vgparent := vgn
@@ -681,7 +677,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fsummary")
-						vgn.SetInnerHTML("All measurements (" + count(int64(len(c.b().Metrics))) + ")")
+						vgn.SetInnerHTML(sayf("All measurements ({0})", count(int64(len(c.b().Metrics)))))
 						vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fAll measurements")
 						{
 							vgparent := vgn
@@ -727,7 +723,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fsummary")
-					vgn.SetInnerHTML("Classes (" + count(int64(len(c.b().Classes))) + ")")
+					vgn.SetInnerHTML(sayf("Classes ({0})", count(int64(len(c.b().Classes)))))
 					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fClasses")
 					{
 						vgparent := vgn
@@ -755,7 +751,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 										vgn.SetInnerHTML(k.Name)
 										vgn = node(vgparent, "\x1ftd")
 										vgn.AddAttrInterface("class", severityClass(k))
-										vgn.SetInnerHTML(severityMark(k) + " " + k.Severity)
+										vgn.SetInnerHTML(severityMark(k) + " " + said(k.Severity))
 										vgn = node(vgparent, "\x1ftd\x1fclass\x1fnum")
 										vgn.SetInnerHTML(decimal(float64(k.Precision), 3))
 										vgn = node(vgparent, "\x1ftd\x1fclass\x1fnum")
@@ -774,7 +770,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fsummary")
-						vgn.SetInnerHTML(vugu.HTML("Training data"))
+						told(vgn, "Training data")
 						vgn = node(vgparent, "\x1ful\x1fclass\x1flist")
 						{
 							vgparent := vgn
@@ -796,7 +792,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fsummary")
-						vgn.SetInnerHTML(vugu.HTML("Model card"))
+						told(vgn, "Model card")
 						vgn = node(vgparent, "\x1fpre\x1fclass\x1fcard-text\x1ftabindex\x1f0")
 						vgn.SetInnerHTML(c.b().Card)
 					}
@@ -815,10 +811,595 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.AddAttrInterface("disabled", c.App.loading)
 				on(vgn, "change", func(event vugu.DOMEvent) { c.App.chosenBundle(event) })
 				vgn = node(vgparent, "\x1flabel\x1ffor\x1fchoose-bundle\x1fclass\x1fbutton quiet")
-				vgn.SetInnerHTML(vugu.HTML("Use another bundle"))
+				told(vgn, "Use another bundle")
 			}
 			vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted small")
-			vgn.SetInnerHTML(vugu.HTML("It is read here, like a capture."))
+			told(vgn, "It is read here, like a capture.")
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *BundleShelf) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard shelf\x1faria-labelledby\x1fshelf-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1fshelf-title\x1ftabindex\x1f-1")
+			vgn.SetInnerHTML(c.title())
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				if !c.Compares {
+					vgn = node(vgparent, "\x1fbutton\x1fid\x1fshelf-toggle\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					vgn.AddAttrInterface("aria-expanded", c.expanded())
+					vgn.SetInnerHTML(c.toggleText())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.toggle() })
+				}
+			}
+		}
+		if !c.shown() {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "They were loaded with the page: changing the bundle asks no server. A file that another one reads is handed to it.")
+			}
+		}
+		if c.shown() {
+			vgn = node(vgparent, "\x1ful\x1fclass\x1fshelf-list")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, s := range c.s().items {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					s := s
+					_ = s
+					vgn = node(vgparent, "\x1fli\x1fclass\x1fshelf-item")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fdiv\x1fclass\x1fshelf-head")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fh3")
+							vgn.SetInnerHTML(c.name(s))
+							if s.info != nil {
+								vgn = node(vgparent, "\x1fspan")
+								vgn.AddAttrInterface("class", c.card(s).trustClass())
+								vgn.SetInnerHTML(s.info.Trust)
+							}
+							if c.current(s) {
+								vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag tag-good")
+								{
+									vgparent := vgn
+									_ = vgparent
+									told(vgparent, "in use")
+								}
+							}
+							vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+							{
+								vgparent := vgn
+								_ = vgparent
+								if c.fits(s) {
+									vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+									vgn.AddAttrInterface("aria-label", sayf("Compare with {0}", c.name(s)))
+									on(vgn, "click", func(event vugu.DOMEvent) { c.App.compareWith(s) })
+									{
+										vgparent := vgn
+										_ = vgparent
+										told(vgparent, "Compare")
+									}
+								}
+								if !c.current(s) {
+									vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+									vgn.AddAttrInterface("aria-label", sayf("Use {0}", c.name(s)))
+									vgn.AddAttrInterface("disabled", c.busy() || s.fault != nil)
+									on(vgn, "click", func(event vugu.DOMEvent) { c.App.chooseBundle(s) })
+									{
+										vgparent := vgn
+										_ = vgparent
+										told(vgparent, "Use")
+									}
+								}
+							}
+						}
+						vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+						vgn.SetInnerHTML(c.reads(s))
+						if c.state(s) != "" {
+							vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+							vgn.SetInnerHTML(c.state(s))
+						}
+						if s.info != nil {
+							vgn = node(vgparent, "\x1fdiv")
+							{
+								vgparent := vgn
+								_ = vgparent
+								if c.card(s).headline() != nil {
+									vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fstrong")
+										vgn.SetInnerHTML(c.card(s).value(c.card(s).headline()))
+										told(vgparent, " ")
+										vgn = node(vgparent, "\x1fspan")
+										vgn.SetInnerHTML(c.card(s).headline().Name)
+										vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
+										vgn.SetInnerHTML(", " + c.card(s).interval(c.card(s).headline()))
+									}
+								}
+								vgn = node(vgparent, "\x1fdl\x1fclass\x1ffacts small")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fdiv")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fdt")
+										told(vgn, "ATT&CK")
+										vgn = node(vgparent, "\x1fdd")
+										vgn.SetInnerHTML(c.covers(s))
+									}
+									vgn = node(vgparent, "\x1fdiv")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fdt")
+										told(vgn, "Model")
+										vgn = node(vgparent, "\x1fdd")
+										vgn.SetInnerHTML(s.info.Model)
+									}
+									vgn = node(vgparent, "\x1fdiv")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fdt")
+										told(vgn, "Trust")
+										vgn = node(vgparent, "\x1fdd\x1fclass\x1fbreaks")
+										vgn.SetInnerHTML(c.signer(s))
+									}
+								}
+								if len(s.info.Limits) > 0 {
+									vgn = node(vgparent, "\x1fdetails\x1fclass\x1fsmall")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fsummary")
+										vgn.SetInnerHTML(sayf("Known limits ({0})", count(int64(len(s.info.Limits)))))
+										vgn = node(vgparent, "\x1ful\x1fclass\x1flist")
+										{
+											vgparent := vgn
+											_ = vgparent
+											for vgiterkeyt, l := range s.info.Limits {
+												var vgiterkey interface{} = vgiterkeyt
+												_ = vgiterkey
+												l := l
+												_ = l
+												vgn = node(vgparent, "\x1fli")
+												vgn.SetInnerHTML(l)
+											}
+										}
+									}
+								}
+								if len(s.info.Metrics) > 1 {
+									vgn = node(vgparent, "\x1fdetails\x1fclass\x1fsmall")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fsummary")
+										vgn.SetInnerHTML(sayf("All measurements ({0})", count(int64(len(s.info.Metrics)))))
+										{
+											vgcompKey := vugu.MakeCompKey(0x754B68F51BCAF65A^vgin.CurrentPositionHash(), vgiterkey)
+											// ask BuildEnv for prior instance of this specific component
+											vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+											if vgcomp == nil {
+												// create new one if needed
+												vgcomp = new(FactTable)
+												vgin.BuildEnv.WireComponent(vgcomp)
+											}
+											vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+											vgcomp.Head = c.metricHead()
+											vgcomp.Name = sayf("Measurements of {0}", c.name(s))
+											vgcomp.Rows = c.metricRows(s)
+											vgout.Components = append(vgout.Components, vgcomp)
+											vgn = &vugu.VGNode{Component: vgcomp}
+											vgparent.AppendChild(vgn)
+										}
+									}
+								}
+								if s.info.Card != "" {
+									vgn = node(vgparent, "\x1fdetails\x1fclass\x1fsmall")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fsummary")
+										told(vgn, "Model card")
+										vgn = node(vgparent, "\x1fpre\x1fclass\x1fcard-text\x1ftabindex\x1f0")
+										vgn.SetInnerHTML(s.info.Card)
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+		if c.shown() {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fshelf-keys")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh3\x1fid\x1fkeys-title\x1ftabindex\x1f-1")
+				told(vgn, "Keys of publishers")
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				told(vgn, "A public key verifies the bundles that its holder signed. Compare the fingerprint with the one that the publisher tells you by another way, then trust it. It counts until this page is closed; a bundle that was changed after signing never loads.")
+				vgn = node(vgparent, "\x1ful\x1fclass\x1fshelf-list")
+				{
+					vgparent := vgn
+					_ = vgparent
+					for i, f := range c.s().keys {
+						var vgiterkey interface{} = i
+						_ = vgiterkey
+						i := i
+						_ = i
+						f := f
+						_ = f
+						vgn = node(vgparent, "\x1fli\x1fclass\x1fshelf-item")
+						{
+							vgparent := vgn
+							_ = vgparent
+							for vgiterkeyt, k := range f.keys {
+								var vgiterkey interface{} = vgiterkeyt
+								_ = vgiterkey
+								k := k
+								_ = k
+								vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fstrong")
+									vgn.SetInnerHTML(c.keyName(k))
+									told(vgparent, " ")
+									vgn = node(vgparent, "\x1fcode\x1fclass\x1fbreaks")
+									vgn.SetInnerHTML(k.Fingerprint)
+								}
+							}
+							vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fspan")
+								vgn.AddAttrInterface("class", c.keyClass(f))
+								vgn.SetInnerHTML(c.keyState(f))
+								told(vgparent, " ")
+								if !f.trusted {
+									vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton trust-key")
+									on(vgn, "click", func(event vugu.DOMEvent) { c.App.trust(i) })
+									{
+										vgparent := vgn
+										_ = vgparent
+										told(vgparent, "Trust on this page")
+									}
+								}
+							}
+						}
+					}
+				}
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-foot")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan\x1fclass\x1fpick")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1finput\x1fid\x1fchoose-key\x1fclass\x1fpick-input\x1ftype\x1ffile\x1faccept\x1f.pem,.pub\x1faria-label\x1fImport a public key")
+						vgn.AddAttrInterface("disabled", c.busy())
+						on(vgn, "change", func(event vugu.DOMEvent) { c.file(event) })
+						vgn = node(vgparent, "\x1flabel\x1ffor\x1fchoose-key\x1fclass\x1fbutton quiet")
+						told(vgn, "Import a public key")
+					}
+					if c.Compares {
+						vgn = node(vgparent, "\x1fspan\x1fclass\x1fpick")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1finput\x1fid\x1fshelf-bundle\x1fclass\x1fpick-input\x1ftype\x1ffile\x1faccept\x1f.bundle\x1faria-label\x1fUse a bundle from a file")
+							vgn.AddAttrInterface("disabled", c.busy())
+							on(vgn, "change", func(event vugu.DOMEvent) { c.file(event) })
+							vgn = node(vgparent, "\x1flabel\x1ffor\x1fshelf-bundle\x1fclass\x1fbutton quiet")
+							told(vgn, "Use a bundle from a file")
+						}
+					}
+				}
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *CompareCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		if c.on() {
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fcompare-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fh2\x1fid\x1fcompare-title\x1ftabindex\x1f-1")
+					vgn.SetInnerHTML(c.title())
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+					{
+						vgparent := vgn
+						_ = vgparent
+						if c.v().running {
+							vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+							on(vgn, "click", func(event vugu.DOMEvent) { c.stop() })
+							{
+								vgparent := vgn
+								_ = vgparent
+								told(vgparent, "Stop")
+							}
+						}
+					}
+				}
+				if c.v().running {
+					vgn = node(vgparent, "\x1fprogress\x1fclass\x1fprogress\x1fmax\x1f1\x1faria-label\x1fShare of the file that is compared")
+					vgn.AddAttrInterface("value", c.progress())
+				}
+				if c.fault() != "" {
+					vgn = node(vgparent, "\x1fp\x1fclass\x1fbad")
+					vgn.SetInnerHTML(c.fault())
+				}
+				if c.v().done {
+					vgn = node(vgparent, "\x1fdiv")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fp\x1fid\x1fcompare-sum\x1fclass\x1fsmall")
+						vgn.SetInnerHTML(c.agreed())
+						{
+							vgcompKey := vugu.MakeCompKey(0xFBF9CE0CF8121364^vgin.CurrentPositionHash(), vgiterkey)
+							// ask BuildEnv for prior instance of this specific component
+							vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+							if vgcomp == nil {
+								// create new one if needed
+								vgcomp = new(FactTable)
+								vgin.BuildEnv.WireComponent(vgcomp)
+							}
+							vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+							vgcomp.Head = c.flagHead()
+							vgcomp.Name = say("Flagged by both bundles")
+							vgcomp.Rows = c.flagRows()
+							vgout.Components = append(vgout.Components, vgcomp)
+							vgn = &vugu.VGNode{Component: vgcomp}
+							vgparent.AppendChild(vgn)
+						}
+						vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+						told(vgn, "Each bundle flags at its own threshold; this one at the one that is set now.")
+					}
+				}
+			}
+		}
+		if c.v().done && c.v().rows > 0 {
+			{
+				vgcompKey := vugu.MakeCompKey(0xD9A13C8AB0C25EDC^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Figure = c.figure()
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		if c.v().done && len(c.v().differ) > 0 {
+			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fdiffer-title")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fh2\x1fid\x1fdiffer-title")
+					vgn.SetInnerHTML(c.differTitle())
+				}
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdiffer")
+				{
+					vgparent := vgn
+					_ = vgparent
+					{
+						vgcompKey := vugu.MakeCompKey(0xBEECE0DF1166CEEC^vgin.CurrentPositionHash(), vgiterkey)
+						// ask BuildEnv for prior instance of this specific component
+						vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+						if vgcomp == nil {
+							// create new one if needed
+							vgcomp = new(FactTable)
+							vgin.BuildEnv.WireComponent(vgcomp)
+						}
+						vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+						vgcomp.Choose = c.choose
+						vgcomp.Head = c.differHead()
+						vgcomp.Name = say("Rows that differ")
+						vgcomp.Rows = c.differRows()
+						vgout.Components = append(vgout.Components, vgcomp)
+						vgn = &vugu.VGNode{Component: vgcomp}
+						vgparent.AppendChild(vgn)
+					}
+				}
+			}
+		}
+		if !c.on() {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "Choose Compare on a bundle above: it scores the open file a second time, and the rows on which the two disagree are listed.")
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *DictionaryCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fdictionary-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1fdictionary-title")
+			told(vgn, "Dictionary of features")
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small\x1frole\x1fstatus")
+			vgn.SetInnerHTML(c.state())
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fspan")
+					told(vgn, "Search")
+					vgn = node(vgparent, "\x1finput\x1fid\x1fdictionary-search\x1fclass\x1finput\x1ftype\x1fsearch\x1fplaceholder\x1fcpu trend\x1fautocomplete\x1foff\x1fspellcheck\x1ffalse")
+					{
+						b, err := vjson.Marshal(c.text)
+						if err != nil {
+							panic(err)
+						}
+						vgn.Prop = append(vgn.Prop, vugu.VGProperty{Key: "value", JSONVal: vjson.RawMessage(b)})
+					}
+					on(vgn, "input", func(event vugu.DOMEvent) { c.typed(event) })
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fDictionary of features, table")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1ftable\x1fclass\x1fplain-table small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fthead")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EFeature\x3C/th\x3E\x3Cth scope=\"col\"\x3EFamily\x3C/th\x3E\x3Cth scope=\"col\"\x3EFormula\x3C/th\x3E\x3Cth scope=\"col\"\x3EUnit\x3C/th\x3E\x3Cth scope=\"col\"\x3EMade from\x3C/th\x3E\x3C/tr\x3E"))
+				vgn = node(vgparent, "\x1ftbody")
+				{
+					vgparent := vgn
+					_ = vgparent
+					for vgiterkeyt, e := range c.shown() {
+						var vgiterkey interface{} = vgiterkeyt
+						_ = vgiterkey
+						e := e
+						_ = e
+						vgn = node(vgparent, "\x1ftr")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fth\x1fscope\x1frow")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fcode\x1fclass\x1fbreaks")
+								vgn.SetInnerHTML(c.mark(e))
+							}
+							vgn = node(vgparent, "\x1ftd")
+							vgn.SetInnerHTML(orNone(e.family))
+							vgn = node(vgparent, "\x1ftd\x1fclass\x1fbreaks")
+							vgn.SetInnerHTML(orNone(e.formula))
+							vgn = node(vgparent, "\x1ftd")
+							vgn.SetInnerHTML(orNone(e.unit))
+							vgn = node(vgparent, "\x1ftd\x1fclass\x1fbreaks")
+							vgn.SetInnerHTML(orNone(e.from))
+						}
+					}
+				}
+			}
+		}
+		if len(c.shown()) < len(c.found) {
+			vgn = node(vgparent, "\x1fp")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
+				vgn.SetInnerHTML(c.more())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.all = true })
+			}
+		}
+		if len(c.found) == 0 {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "No feature says that.")
+			}
 		}
 	}
 	return vgout
@@ -907,13 +1488,27 @@ func (c *FaultNote) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = node(vgparent, "\x1fp")
 				vgn.SetInnerHTML(c.kept())
 			}
+			if c.mappable() {
+				vgn = node(vgparent, "\x1fp")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fbutton\x1fid\x1fmap-columns\x1ftype\x1fbutton\x1fclass\x1fbutton")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.openWizard() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Map its columns by hand")
+					}
+				}
+			}
 			if c.App.fault.Stack != "" {
 				vgn = node(vgparent, "\x1fdetails")
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fsummary")
-					vgn.SetInnerHTML(vugu.HTML("Details for a bug report"))
+					told(vgn, "Details for a bug report")
 					vgn = node(vgparent, "\x1fpre\x1fclass\x1fstack\x1ftabindex\x1f0")
 					vgn.SetInnerHTML(c.App.fault.Stack)
 				}
@@ -1040,6 +1635,127 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *FitCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard fit-card\x1faria-labelledby\x1ffit-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1ffit-title")
+			told(vgn, "How it fits the bundle")
+			vgn = node(vgparent, "\x1fspan")
+			vgn.AddAttrInterface("class", c.badgeClass())
+			vgn.SetInnerHTML(c.badge())
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				if c.editable() {
+					vgn = node(vgparent, "\x1fbutton\x1fid\x1fedit-columns\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					vgn.AddAttrInterface("disabled", c.App.wizard.asking)
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.editColumns() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Change the mapping")
+					}
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+		vgn.SetInnerHTML(c.sources())
+		if c.s().Capture {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+			vgn.SetInnerHTML(c.parity())
+		}
+		if c.s().Note != "" {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+			vgn.SetInnerHTML(c.s().Note)
+		}
+		if len(c.s().Checks) > 0 {
+			vgn = node(vgparent, "\x1ful\x1fclass\x1ffit-checks\x1faria-label\x1fChecks of units")
+			{
+				vgparent := vgn
+				_ = vgparent
+				for vgiterkeyt, k := range c.s().Checks {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					k := k
+					_ = k
+					vgn = node(vgparent, "\x1fli")
+					vgn.AddAttrInterface("class", c.oddClass(k))
+					vgn.SetInnerHTML(c.oddText(k))
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+		vgn.SetInnerHTML(c.strangeText())
+		if c.outside() != "" {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+			vgn.SetInnerHTML(c.outside())
+		}
+		if len(c.strange()) > 0 {
+			vgn = node(vgparent, "\x1fdetails\x1fopen\x1f\x1fclass\x1fsmall")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fsummary")
+				told(vgn, "Columns that lie elsewhere than in training")
+				{
+					vgcompKey := vugu.MakeCompKey(0x1D7F2B21B635F861^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FactTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Head = c.driftHead()
+					vgcomp.Name = say("Columns that lie elsewhere")
+					vgcomp.Rows = c.driftRows()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+		}
+		{
+			vgcompKey := vugu.MakeCompKey(0x283A3E10779FDF17^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*PacketCard)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(PacketCard)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.App = c.App
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *GroupCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -1090,6 +1806,146 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *HelpBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fveil")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	on(vgn, "click", func(event vugu.DOMEvent) { c.outside(event) })
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fdialog\x1frole\x1fdialog\x1faria-modal\x1ftrue\x1faria-labelledby\x1fpanel-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-head")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh2\x1fid\x1fpanel-title\x1ftabindex\x1f-1")
+				told(vgn, "Help and settings")
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fClose")
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.closePanel() })
+				{
+					vgparent := vgn
+					_ = vgparent
+					told(vgparent, "✕")
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh3")
+				told(vgn, "Keys")
+				for vgiterkeyt, g := range helpKeys {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					g := g
+					_ = g
+					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fkey-group")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fh4")
+						vgn.SetInnerHTML(say(g.where))
+						vgn = node(vgparent, "\x1fdl\x1fclass\x1fkey-list")
+						{
+							vgparent := vgn
+							_ = vgparent
+							for vgiterkeyt, k := range g.keys {
+								var vgiterkey interface{} = vgiterkeyt
+								_ = vgiterkey
+								k := k
+								_ = k
+								vgn = node(vgparent, "\x1fdiv")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fdt")
+									{
+										vgparent := vgn
+										_ = vgparent
+										for vgiterkeyt, s := range k.keys {
+											var vgiterkey interface{} = vgiterkeyt
+											_ = vgiterkey
+											s := s
+											_ = s
+											vgn = node(vgparent, "\x1fkbd")
+											vgn.SetInnerHTML(say(s))
+										}
+									}
+									vgn = node(vgparent, "\x1fdd")
+									vgn.SetInnerHTML(say(k.does))
+								}
+							}
+						}
+					}
+				}
+				vgn = node(vgparent, "\x1fh3")
+				told(vgn, "Language")
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpresets\x1frole\x1fgroup\x1faria-label\x1fLanguage")
+				{
+					vgparent := vgn
+					_ = vgparent
+					for vgiterkeyt, l := range c.languages() {
+						var vgiterkey interface{} = vgiterkeyt
+						_ = vgiterkey
+						l := l
+						_ = l
+						vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
+						vgn.AddAttrInterface("aria-pressed", c.speaks(l))
+						vgn.AddAttrInterface("id", c.languageID(l))
+						vgn.AddAttrInterface("lang", l)
+						vgn.SetInnerHTML(c.name(l))
+						on(vgn, "click", func(event vugu.DOMEvent) { c.App.chooseLanguage(l) })
+					}
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				told(vgn, "Names of classes, fields and techniques, and what the scorer says of a file, stay in English.")
+				vgn = node(vgparent, "\x1fh3")
+				told(vgn, "Times")
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpresets\x1frole\x1fgroup\x1faria-label\x1fTimes")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fbutton\x1fid\x1fclock-utc\x1ftype\x1fbutton\x1fclass\x1fchip")
+					vgn.AddAttrInterface("aria-pressed", c.utc())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.chooseLocal(false) })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "UTC")
+					}
+					vgn = node(vgparent, "\x1fbutton\x1fid\x1fclock-local\x1ftype\x1fbutton\x1fclass\x1fchip")
+					vgn.AddAttrInterface("aria-pressed", c.here())
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.chooseLocal(true) })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "This machine's clock")
+					}
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.numbers())
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -1107,7 +1963,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1finput-title")
-			vgn.SetInnerHTML(vugu.HTML("What was read"))
+			told(vgn, "What was read")
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 			vgn.SetInnerHTML(c.s().Format)
 		}
@@ -1117,7 +1973,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fsummary")
-				vgn.SetInnerHTML("Files (" + count(int64(len(c.App.run.files))) + ")")
+				vgn.SetInnerHTML(sayf("Files ({0})", count(int64(len(c.App.run.files)))))
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fFiles")
 				{
 					vgparent := vgn
@@ -1318,7 +2174,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fsummary")
-				vgn.SetInnerHTML("Columns that were not used (" + count(int64(len(c.s().Unmapped))) + ")")
+				vgn.SetInnerHTML(sayf("Columns that were not used ({0})", count(int64(len(c.s().Unmapped)))))
 				vgn = node(vgparent, "\x1ful\x1fclass\x1fchips small")
 				{
 					vgparent := vgn
@@ -1362,7 +2218,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh1")
-			vgn.SetInnerHTML("Score network flows. Nothing leaves this machine.")
+			told(vgn, "Score network flows. Nothing leaves this machine.")
 			vgn = node(vgparent, "\x1fp\x1fclass\x1flead")
 			vgn.SetInnerHTML(c.promise())
 			vgn = node(vgparent, "\x1fdiv")
@@ -1375,7 +2231,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fzone-title")
 				vgn.SetInnerHTML(c.zoneTitle())
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-				vgn.SetInnerHTML(vugu.HTML("The kind of file is recognised from its content. What cannot be read is refused with the reason."))
+				told(vgn, "The kind of file is recognised from its content. What cannot be read is refused with the reason.")
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fzone-actions")
 				{
 					vgparent := vgn
@@ -1414,20 +2270,509 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgn = node(vgparent, "\x1ful\x1fclass\x1fsteps")
 			vgn.SetInnerHTML(vugu.HTML("\n      \x3Cli\x3E\x3Cstrong\x3EVerdict\x3C/strong\x3E\x3Cspan\x3Ea class with its probability for each row, or a withheld verdict when the model is not sure\x3C/span\x3E\x3C/li\x3E\n      \x3Cli\x3E\x3Cstrong\x3EEvidence\x3C/strong\x3E\x3Cspan\x3Ethe raw fields, the anomaly percentile, and what each feature added or took away\x3C/span\x3E\x3C/li\x3E\n      \x3Cli\x3E\x3Cstrong\x3EATT\x26amp;CK\x3C/strong\x3E\x3Cspan\x3Etechniques with confidence and basis, and what this kind of record cannot show\x3C/span\x3E\x3C/li\x3E\n    "))
 		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1flanding-side")
 		{
-			vgcompKey := vugu.MakeCompKey(0x91E1EB4A41F6CEAE^vgin.CurrentPositionHash(), vgiterkey)
-			// ask BuildEnv for prior instance of this specific component
-			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleCard)
-			if vgcomp == nil {
-				// create new one if needed
-				vgcomp = new(BundleCard)
-				vgin.BuildEnv.WireComponent(vgcomp)
+			vgparent := vgn
+			_ = vgparent
+			{
+				vgcompKey := vugu.MakeCompKey(0x91E1EB4A41F6CEAE^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(BundleCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
 			}
-			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
-			vgcomp.App = c.App
-			vgout.Components = append(vgout.Components, vgcomp)
-			vgn = &vugu.VGNode{Component: vgcomp}
-			vgparent.AppendChild(vgn)
+			{
+				vgcompKey := vugu.MakeCompKey(0x4A7EFA9ED54514D9^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleShelf)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(BundleShelf)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *MappingWizard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fcard wizard\x1faria-labelledby\x1fwizard-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh2\x1fid\x1fwizard-title\x1ftabindex\x1f-1")
+			vgn.SetInnerHTML(sayf("What do the columns of {0} mean?", short(c.w().file.Name(), 60)))
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				if len(c.known()) > 0 {
+					vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fspan")
+						told(vgn, "Start from")
+						vgn = node(vgparent, "\x1fselect\x1fid\x1fwizard-profile\x1fclass\x1finput")
+						on(vgn, "change", func(event vugu.DOMEvent) { c.take(event) })
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1foption\x1fvalue\x1f-1")
+							told(vgn, "the proposal")
+							for vgiterkeyt, i := range c.known() {
+								var vgiterkey interface{} = vgiterkeyt
+								_ = vgiterkey
+								i := i
+								_ = i
+								vgn = node(vgparent, "\x1foption")
+								vgn.AddAttrInterface("value", i)
+								vgn.SetInnerHTML(c.App.profiles[i].Name)
+							}
+						}
+					}
+				}
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-label\x1fClose the mapping")
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.wizard = wizard{} })
+				{
+					vgparent := vgn
+					_ = vgparent
+					told(vgparent, "✕")
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+		vgn.SetInnerHTML(c.lead())
+		vgn = node(vgparent, "\x1fdatalist\x1fid\x1fwizard-columns")
+		{
+			vgparent := vgn
+			_ = vgparent
+			for vgiterkeyt, s := range c.w().proposal.Columns {
+				var vgiterkey interface{} = vgiterkeyt
+				_ = vgiterkey
+				s := s
+				_ = s
+				vgn = node(vgparent, "\x1foption")
+				vgn.AddAttrInterface("value", s.Column)
+			}
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fFields and columns")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1ftable\x1fclass\x1fplain-table small")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fthead")
+				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EField\x3C/th\x3E\x3Cth scope=\"col\"\x3EUnit\x3C/th\x3E\x3Cth scope=\"col\"\x3EColumn of the file\x3C/th\x3E\x3Cth scope=\"col\"\x3ETimes\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EConfidence\x3C/th\x3E\x3Cth scope=\"col\"\x3EValues\x3C/th\x3E\x3Cth scope=\"col\"\x3EEvidence\x3C/th\x3E\x3C/tr\x3E"))
+				vgn = node(vgparent, "\x1ftbody")
+				{
+					vgparent := vgn
+					_ = vgparent
+					for vgiterkeyt, i := range c.fields() {
+						var vgiterkey interface{} = vgiterkeyt
+						_ = vgiterkey
+						i := i
+						_ = i
+						vgn = node(vgparent, "\x1ftr")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fth\x1fscope\x1frow")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fspan")
+								vgn.SetInnerHTML(c.field(i).Field)
+								told(vgparent, " ")
+								if c.field(i).Needed {
+									vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag")
+									{
+										vgparent := vgn
+										_ = vgparent
+										told(vgparent, "needed")
+									}
+								}
+							}
+							vgn = node(vgparent, "\x1ftd")
+							vgn.SetInnerHTML(c.field(i).Unit)
+							vgn = node(vgparent, "\x1ftd")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1finput\x1fclass\x1finput\x1flist\x1fwizard-columns\x1fautocomplete\x1foff")
+								vgn.AddAttrInterface("aria-invalid", c.invalid(i))
+								vgn.AddAttrInterface("aria-label", c.label(say("Column of"), i))
+								vgn.AddAttrInterface("id", c.id("column", i))
+								vgn.AddAttrInterface("value", c.w().picks[i].column)
+								on(vgn, "change", func(event vugu.DOMEvent) { c.column(i, event) })
+								if c.w().wrong(i) != "" {
+									vgn = node(vgparent, "\x1fspan\x1fclass\x1fbad")
+									vgn.SetInnerHTML(c.w().wrong(i))
+								}
+							}
+							vgn = node(vgparent, "\x1ftd")
+							{
+								vgparent := vgn
+								_ = vgparent
+								if !c.field(i).IsText {
+									vgn = node(vgparent, "\x1finput\x1fclass\x1finput num-input\x1finputmode\x1fdecimal\x1fautocomplete\x1foff")
+									vgn.AddAttrInterface("aria-invalid", c.invalid(i))
+									vgn.AddAttrInterface("aria-label", c.label(say("Factor of"), i))
+									vgn.AddAttrInterface("id", c.id("factor", i))
+									vgn.AddAttrInterface("value", c.w().picks[i].factor)
+									on(vgn, "change", func(event vugu.DOMEvent) { c.factor(i, event) })
+								}
+							}
+							vgn = node(vgparent, "\x1ftd\x1fclass\x1fnum")
+							vgn.SetInnerHTML(c.sure(i))
+							vgn = node(vgparent, "\x1ftd\x1fclass\x1fbreaks")
+							vgn.SetInnerHTML(c.samples(i))
+							vgn = node(vgparent, "\x1ftd\x1fclass\x1fbreaks muted")
+							vgn.SetInnerHTML(c.why(i))
+						}
+					}
+				}
+			}
+		}
+		if c.hidden() > 0 || c.w().rest {
+			vgn = node(vgparent, "\x1fp")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
+				vgn.SetInnerHTML(c.restText())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.w().rest = !c.w().rest })
+			}
+		}
+		if len(c.unused()) > 0 {
+			vgn = node(vgparent, "\x1fdetails\x1fclass\x1fsmall")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fsummary")
+				vgn.SetInnerHTML(sayf("Columns without a field ({0})", count(int64(len(c.unused())))))
+				vgn = node(vgparent, "\x1ful\x1fclass\x1fchips small")
+				{
+					vgparent := vgn
+					_ = vgparent
+					for vgiterkeyt, s := range c.unused() {
+						var vgiterkey interface{} = vgiterkeyt
+						_ = vgiterkey
+						s := s
+						_ = s
+						vgn = node(vgparent, "\x1fli\x1fclass\x1fbreaks")
+						vgn.SetInnerHTML(c.unusedText(s))
+					}
+				}
+			}
+		}
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fwizard-foot")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fp")
+			vgn.AddAttrInterface("class", c.stateClass())
+			vgn.SetInnerHTML(c.state())
+			vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fspan")
+				told(vgn, "Name of the profile")
+				vgn = node(vgparent, "\x1finput\x1fid\x1fwizard-name\x1fclass\x1finput\x1fmaxlength\x1f60\x1fautocomplete\x1foff")
+				vgn.AddAttrInterface("value", c.w().name)
+				on(vgn, "change", func(event vugu.DOMEvent) { c.rename(event) })
+			}
+			vgn = node(vgparent, "\x1fbutton\x1fid\x1fwizard-save\x1ftype\x1fbutton\x1fclass\x1fbutton")
+			vgn.AddAttrInterface("disabled", c.blocked())
+			on(vgn, "click", func(event vugu.DOMEvent) { c.App.saveProfile() })
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "Save as profile")
+			}
+			vgn = node(vgparent, "\x1fbutton\x1fid\x1fwizard-score\x1ftype\x1fbutton\x1fclass\x1fbutton primary")
+			vgn.AddAttrInterface("disabled", c.blocked())
+			on(vgn, "click", func(event vugu.DOMEvent) { c.score() })
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "Score with this mapping")
+			}
+		}
+		vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+		told(vgn, "A profile is a small file that names columns and units, nothing of the rows. Drop it here again, or use it with cloister score --profile.")
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *MetricCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fpart\x1faria-labelledby\x1fwindow-title")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fpart-head")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fh3\x1fid\x1fwindow-title")
+			told(vgn, "This window")
+			if c.simulated() {
+				vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag tag-hot")
+				{
+					vgparent := vgn
+					_ = vgparent
+					told(vgparent, "SIMULATED")
+				}
+			}
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+			{
+				vgparent := vgn
+				_ = vgparent
+				if c.r().Strange != nil {
+					vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fspan")
+						told(vgn, "Explain")
+						vgn = node(vgparent, "\x1fselect\x1fid\x1fmetrics-of\x1fclass\x1finput")
+						on(vgn, "change", func(event vugu.DOMEvent) { c.choose(event) })
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1foption\x1fvalue\x1fanomaly")
+							vgn.AddAttrInterface("selected", !c.onVerdict())
+							{
+								vgparent := vgn
+								_ = vgparent
+								told(vgparent, "the anomaly score")
+							}
+							vgn = node(vgparent, "\x1foption\x1fvalue\x1fverdict")
+							vgn.AddAttrInterface("selected", c.onVerdict())
+							vgn.SetInnerHTML(c.verdictText())
+						}
+					}
+				}
+			}
+		}
+		if c.fig != nil {
+			{
+				vgcompKey := vugu.MakeCompKey(0x1E67A486CAD7B79F^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Figure = c.fig
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		if c.scenarios() != "" {
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1ftechnique")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fp\x1fclass\x1ftechnique-name")
+				{
+					vgparent := vgn
+					_ = vgparent
+					told(vgparent, "▼ ")
+					vgn = node(vgparent, "\x1fstrong")
+					vgn.SetInnerHTML(c.scenarios())
+				}
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall muted")
+				told(vgn, "The window fits the rule of this scenario. Confidence is low until a person has ruled out the harmless work that looks alike.")
+				for vgiterkeyt, id := range c.techniques() {
+					var vgiterkey interface{} = vgiterkeyt
+					_ = vgiterkey
+					id := id
+					_ = id
+					vgn = node(vgparent, "\x1fdiv")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fp\x1fclass\x1ftechnique-name")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fcode")
+							vgn.SetInnerHTML(id)
+							told(vgparent, " ")
+							vgn = node(vgparent, "\x1fstrong")
+							vgn.SetInnerHTML(techniqueName(id))
+						}
+						if c.t(id).Description != "" {
+							vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall")
+							vgn.SetInnerHTML(c.t(id).Description)
+						}
+						vgn = node(vgparent, "\x1fdl\x1fclass\x1ffacts small")
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1fdiv")
+							{
+								vgparent := vgn
+								_ = vgparent
+								vgn = node(vgparent, "\x1fdt")
+								told(vgn, "Tactic")
+								vgn = node(vgparent, "\x1fdd")
+								vgn.SetInnerHTML(c.tactics(id))
+							}
+							if c.analytics(id) != "" {
+								vgn = node(vgparent, "\x1fdiv")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fdt")
+									told(vgn, "Detected by")
+									vgn = node(vgparent, "\x1fdd")
+									vgn.SetInnerHTML(c.analytics(id))
+								}
+							}
+							if techniqueURL(id) != "" {
+								vgn = node(vgparent, "\x1fdiv")
+								{
+									vgparent := vgn
+									_ = vgparent
+									vgn = node(vgparent, "\x1fdt")
+									told(vgn, "Read more")
+									vgn = node(vgparent, "\x1fdd")
+									{
+										vgparent := vgn
+										_ = vgparent
+										vgn = node(vgparent, "\x1fcode\x1fclass\x1fbreaks")
+										vgn.SetInnerHTML(techniqueURL(id))
+										told(vgparent, " ")
+										vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
+										vgn.AddAttrInterface("aria-label", sayf("Copy the address of {0}", id))
+										vgn.SetInnerHTML(c.App.copyText(id))
+										on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy(id, techniqueURL(id)) })
+									}
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *PacketCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	vgn.AddAttrInterface("class", c.class())
+	{
+		vgparent := vgn
+		_ = vgparent
+		if c.shown() {
+			vgn = node(vgparent, "\x1fp")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+				vgn.AddAttrInterface("disabled", c.off())
+				vgn.AddAttrInterface("id", c.id())
+				vgn.SetInnerHTML(c.text())
+				on(vgn, "click", func(event vugu.DOMEvent) { c.App.savePackets(c.One) })
+				if c.p().running && c.ours() {
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.stopPackets() })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Stop")
+					}
+				}
+			}
+		}
+		if c.shown() && c.p().running && c.ours() {
+			vgn = node(vgparent, "\x1fdiv")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fprogress\x1fclass\x1fprogress\x1fmax\x1f1\x1faria-label\x1fShare of the capture that is read again")
+				vgn.AddAttrInterface("value", c.share())
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.progress())
+			}
+		}
+		if c.shown() && c.ours() && c.p().told != "" {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall breaks")
+			vgn.SetInnerHTML(c.p().told)
+		}
+		if c.shown() && c.ours() && c.fault() != "" {
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fbad")
+			vgn.SetInnerHTML(c.fault())
 		}
 	}
 	return vgout
@@ -1458,7 +2803,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1frecord-title\x1fclass\x1fdrawer-title\x1ftabindex\x1f-1")
-			vgn.SetInnerHTML("Row " + count(c.d().row))
+			vgn.SetInnerHTML(sayf("Row {0}", count(c.d().row)))
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdrawer-tools")
 			{
 				vgparent := vgn
@@ -1547,7 +2892,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Probability"))
+						told(vgn, "Probability")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(percent(c.App.store.prob[c.d().at]))
 					}
@@ -1556,7 +2901,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Attack score"))
+						told(vgn, "Attack score")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(decimal(c.App.store.attack[c.d().at], 3))
 					}
@@ -1565,7 +2910,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fdt")
-						vgn.SetInnerHTML(vugu.HTML("Anomaly"))
+						told(vgn, "Anomaly")
 						vgn = node(vgparent, "\x1fdd")
 						vgn.SetInnerHTML(c.anomaly())
 					}
@@ -1581,7 +2926,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1flink")
-					vgn.SetInnerHTML(c.App.copyText("sentence") + " the verdict")
+					vgn.SetInnerHTML(c.copyText())
 					on(vgn, "click", func(event vugu.DOMEvent) { c.App.copy("sentence", c.copyable()) })
 				}
 			}
@@ -1596,7 +2941,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = m
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
 					vgn.AddAttrInterface("aria-pressed", c.marked(m))
-					vgn.SetInnerHTML(mark{mark: m}.sign() + " " + m)
+					vgn.SetInnerHTML(mark{mark: m}.sign() + " " + said(m))
 					on(vgn, "click", func(event vugu.DOMEvent) { c.mark(m) })
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
@@ -1651,6 +2996,23 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					told(vgparent, "Explaining…")
 				}
 			}
+			if c.r() != nil && c.App.telemetric() {
+				{
+					vgcompKey := vugu.MakeCompKey(0xCBC7F05620063568^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*MetricCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(MetricCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
 			if c.r() != nil {
 				{
 					vgcompKey := vugu.MakeCompKey(0x76327525D32715C4^vgin.CurrentPositionHash(), vgiterkey)
@@ -1674,7 +3036,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fh3\x1fid\x1fstrange-why")
-					vgn.SetInnerHTML(vugu.HTML("Why strange"))
+					told(vgn, "Why strange")
 					{
 						vgcompKey := vugu.MakeCompKey(0x41221F9995547E00^vgin.CurrentPositionHash(), vgiterkey)
 						// ask BuildEnv for prior instance of this specific component
@@ -1719,7 +3081,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fh3\x1fid\x1fclasses-title")
-					vgn.SetInnerHTML(vugu.HTML("Class probabilities"))
+					told(vgn, "Class probabilities")
 					vgn = node(vgparent, "\x1ful\x1fclass\x1fshares")
 					{
 						vgparent := vgn
@@ -1740,7 +3102,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 									vgparent := vgn
 									_ = vgparent
 									vgn = node(vgparent, "svg\x1frect\x1fclass\x1fshare-back\x1fx\x1f0\x1fy\x1f0\x1fwidth\x1f100\x1fheight\x1f6")
-									vgn.SetInnerHTML(vugu.HTML(""))
+									told(vgn, "")
 									vgn = node(vgparent, "svg\x1frect\x1fclass\x1fshare-fill\x1fx\x1f0\x1fy\x1f0\x1fheight\x1f6")
 									vgn.AddAttrInterface("width", s.width())
 								}
@@ -1766,13 +3128,29 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
+			{
+				vgcompKey := vugu.MakeCompKey(0xB96B4E7F6F48645^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*PacketCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(PacketCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.One = true
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
 			if c.r() != nil {
 				vgn = node(vgparent, "\x1fsection\x1fclass\x1fpart\x1faria-labelledby\x1ffields-title")
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fh3\x1fid\x1ffields-title")
-					vgn.SetInnerHTML(vugu.HTML("Evidence"))
+					told(vgn, "Evidence")
 					vgn = node(vgparent, "\x1fdl\x1fclass\x1ffields")
 					{
 						vgparent := vgn
@@ -1804,7 +3182,7 @@ func (c *RecordDrawer) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						}
 					}
 					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-					vgn.SetInnerHTML(vugu.HTML("P is the rank among training rows of a value that the model looks at: P 99 % means that 99 % of them are at or below it."))
+					told(vgn, "P is the rank among training rows of a value that the model looks at: P 99 % means that 99 % of them are at or below it.")
 				}
 			}
 		}
@@ -2039,6 +3417,75 @@ func (c *Results) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 			}
+			if c.some() && c.App.on("telemetry") {
+				{
+					vgcompKey := vugu.MakeCompKey(0x318BBDE251C49F98^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*TelemetryScreen)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(TelemetryScreen)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("bundles") {
+				{
+					vgcompKey := vugu.MakeCompKey(0xA884C0DB65C18570^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleShelf)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(BundleShelf)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgcomp.Compares = true
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.some() && c.App.on("bundles") {
+				{
+					vgcompKey := vugu.MakeCompKey(0x2AC5668A36C18079^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*CompareCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(CompareCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.App.summary != nil {
+				{
+					vgcompKey := vugu.MakeCompKey(0x77675A4D990C0F15^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FitCard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FitCard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
 			if c.App.summary != nil {
 				{
 					vgcompKey := vugu.MakeCompKey(0x2974FE92B0DEF304^vgin.CurrentPositionHash(), vgiterkey)
@@ -2139,6 +3586,40 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 			}
+			if c.App.shelf.told != "" && !c.App.loading {
+				{
+					vgcompKey := vugu.MakeCompKey(0xEB8CB725133583DD^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*SwitchNote)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(SwitchNote)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			if c.App.wizard.open {
+				{
+					vgcompKey := vugu.MakeCompKey(0x21F26EFF53F44228^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*MappingWizard)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(MappingWizard)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.App = c.App
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
 			if !c.App.scored() {
 				{
 					vgcompKey := vugu.MakeCompKey(0x439CD6666F7501F^vgin.CurrentPositionHash(), vgiterkey)
@@ -2182,6 +3663,23 @@ func (c *Root) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				if vgcomp == nil {
 					// create new one if needed
 					vgcomp = new(AboutBox)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		if c.App.panel == helpPanel {
+			{
+				vgcompKey := vugu.MakeCompKey(0xB04F71C469E48F3A^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*HelpBox)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(HelpBox)
 					vgin.BuildEnv.WireComponent(vgcomp)
 				}
 				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
@@ -2260,7 +3758,7 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				if c.App.phase == finished {
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
 					vgn.AddAttrInterface("disabled", c.App.exporting || len(c.App.view.index) == 0)
-					vgn.SetInnerHTML("CSV of " + c.shown())
+					vgn.SetInnerHTML(sayf("CSV of {0}", c.shown()))
 					on(vgn, "click", func(event vugu.DOMEvent) { c.App.save(false) })
 				}
 				if c.App.phase == finished {
@@ -2308,7 +3806,7 @@ func (c *RunBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgn = node(vgparent, "\x1finput\x1fid\x1fchoose-session\x1fclass\x1fpick-input\x1ftype\x1ffile\x1faccept\x1f.json\x1faria-label\x1fOpen a session")
 						on(vgn, "change", func(event vugu.DOMEvent) { c.App.chosen(event) })
 						vgn = node(vgparent, "\x1flabel\x1ffor\x1fchoose-session\x1fclass\x1fbutton")
-						vgn.SetInnerHTML(vugu.HTML("Open session"))
+						told(vgn, "Open session")
 					}
 				}
 				if c.App.phase == finished {
@@ -2385,7 +3883,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1fchart-title")
-			vgn.SetInnerHTML(vugu.HTML("Attack score"))
+			told(vgn, "Attack score")
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fchart-flagged")
 			{
 				vgparent := vgn
@@ -2405,7 +3903,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Threshold"))
+					told(vgn, "Threshold")
 					vgn = node(vgparent, "\x1finput\x1fid\x1fthreshold\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01")
 					{
 						b, err := vjson.Marshal(c.field())
@@ -2419,14 +3917,14 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
 				vgn.AddAttrInterface("disabled", c.App.threshold == c.App.bundle.Threshold)
-				vgn.SetInnerHTML("Reset to " + decimal(c.App.bundle.Threshold, 2))
+				vgn.SetInnerHTML(sayf("Reset to {0}", decimal(c.App.bundle.Threshold, 2)))
 				on(vgn, "click", func(event vugu.DOMEvent) { c.App.setThreshold(c.App.bundle.Threshold) })
 				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Show scores"))
+					told(vgn, "Show scores")
 					vgn = node(vgparent, "\x1finput\x1fid\x1fscore-from\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01\x1faria-label\x1fLowest score shown")
 					{
 						b, err := vjson.Marshal(c.low())
@@ -2442,7 +3940,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("to"))
+					told(vgn, "to")
 					vgn = node(vgparent, "\x1finput\x1fid\x1fscore-to\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01\x1faria-label\x1fHighest score shown")
 					{
 						b, err := vjson.Marshal(c.high())
@@ -2489,7 +3987,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "svg\x1ftitle\x1fid\x1fhist-title")
-						vgn.SetInnerHTML(vugu.HTML("Histogram of attack scores"))
+						told(vgn, "Histogram of attack scores")
 						vgn = node(vgparent, "svg\x1fdesc\x1fid\x1fhist-desc")
 						vgn.SetInnerHTML(c.describe())
 						for vgiterkeyt, b := range c.bars() {
@@ -2859,13 +4357,13 @@ func (c *ShapChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							vgn = node(vgparent, "\x1fth\x1fscope\x1fcol")
-							vgn.SetInnerHTML(vugu.HTML("Feature"))
+							told(vgn, "Feature")
 							vgn = node(vgparent, "\x1fth\x1fscope\x1fcol\x1fclass\x1fnum")
-							vgn.SetInnerHTML(vugu.HTML("Value"))
+							told(vgn, "Value")
 							vgn = node(vgparent, "\x1fth\x1fscope\x1fcol\x1fclass\x1fnum")
-							vgn.SetInnerHTML(vugu.HTML("Typical, benign"))
+							told(vgn, "Typical, benign")
 							vgn = node(vgparent, "\x1fth\x1fscope\x1fcol\x1fclass\x1fnum")
-							vgn.SetInnerHTML(vugu.HTML("Percentile"))
+							told(vgn, "Percentile")
 							vgn = node(vgparent, "\x1fth\x1fscope\x1fcol\x1fclass\x1fnum")
 							vgn.SetInnerHTML("φ, " + c.r().Unit)
 						}
@@ -2911,7 +4409,7 @@ func (c *ShapChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Base value"))
+				told(vgn, "Base value")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.SetInnerHTML(c.base())
 			}
@@ -2920,7 +4418,7 @@ func (c *ShapChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("f(x)"))
+				told(vgn, "f(x)")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.SetInnerHTML(c.margin())
 			}
@@ -2929,7 +4427,7 @@ func (c *ShapChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Adds up"))
+				told(vgn, "Adds up")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.AddAttrInterface("class", c.addsClass())
 				vgn.SetInnerHTML(c.adds())
@@ -2967,7 +4465,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Rows scored"))
+				told(vgn, "Rows scored")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.SetInnerHTML(count(int64(c.App.store.rows())))
 			}
@@ -2976,7 +4474,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Flagged"))
+				told(vgn, "Flagged")
 				vgn = node(vgparent, "\x1fdd")
 				{
 					vgparent := vgn
@@ -2993,7 +4491,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Withheld"))
+				told(vgn, "Withheld")
 				vgn = node(vgparent, "\x1fdd")
 				{
 					vgparent := vgn
@@ -3010,7 +4508,7 @@ func (c *SummaryStrip) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Dropped"))
+				told(vgn, "Dropped")
 				vgn = node(vgparent, "\x1fdd")
 				{
 					vgparent := vgn
@@ -3091,6 +4589,43 @@ var _ vjson.RawMessage
 var _ js.Value
 var _ log.Logger
 
+func (c *SwitchNote) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fsection\x1fclass\x1fnote\x1faria-label\x1fThe bundle was changed")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fnote-text")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fbreaks")
+			vgn.SetInnerHTML(c.App.shelf.told)
+		}
+		vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
+		on(vgn, "click", func(event vugu.DOMEvent) { c.App.shelf.told = "" })
+		{
+			vgparent := vgn
+			_ = vgparent
+			told(vgparent, "Dismiss")
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
 func (c *Tabs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 
 	vgout = &vugu.BuildOut{}
@@ -3103,7 +4638,7 @@ func (c *Tabs) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 	{
 		vgparent := vgn
 		_ = vgparent
-		for i, s := range screens {
+		for i, s := range c.App.screens() {
 			var vgiterkey interface{} = i
 			_ = vgiterkey
 			i := i
@@ -3175,7 +4710,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Tactic"))
+				told(vgn, "Tactic")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.SetInnerHTML(c.tactics())
 			}
@@ -3184,7 +4719,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Platforms"))
+				told(vgn, "Platforms")
 				vgn = node(vgparent, "\x1fdd")
 				vgn.SetInnerHTML(c.platforms())
 			}
@@ -3194,7 +4729,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fdt")
-					vgn.SetInnerHTML(vugu.HTML("Sources"))
+					told(vgn, "Sources")
 					vgn = node(vgparent, "\x1fdd")
 					vgn.SetInnerHTML(count(int64(c.sources())))
 				}
@@ -3204,7 +4739,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdt")
-				vgn.SetInnerHTML(vugu.HTML("Read more"))
+				told(vgn, "Read more")
 				vgn = node(vgparent, "\x1fdd")
 				{
 					vgparent := vgn
@@ -3220,7 +4755,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
-		vgn.SetInnerHTML(vugu.HTML("What speaks for it here"))
+		told(vgn, "What speaks for it here")
 		{
 			vgcompKey := vugu.MakeCompKey(0xF949F4E2B166AE31^vgin.CurrentPositionHash(), vgiterkey)
 			// ask BuildEnv for prior instance of this specific component
@@ -3239,7 +4774,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent.AppendChild(vgn)
 		}
 		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
-		vgn.SetInnerHTML(vugu.HTML("How ATT\x26amp;CK says it is detected"))
+		told(vgn, "How ATT&CK says it is detected")
 		if len(c.detections()) == 0 {
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 			{
@@ -3275,7 +4810,7 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		vgn = node(vgparent, "\x1fh3\x1fclass\x1fpart")
-		vgn.SetInnerHTML(vugu.HTML("What a flow cannot show"))
+		told(vgn, "What a flow cannot show")
 		vgn = node(vgparent, "\x1ful\x1fclass\x1flist small")
 		{
 			vgparent := vgn
@@ -3288,6 +4823,209 @@ func (c *TechniqueCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = node(vgparent, "\x1fli")
 				vgn.SetInnerHTML(s)
 			}
+		}
+	}
+	return vgout
+}
+
+// 'fix' unused imports
+var _ fmt.Stringer
+var _ reflect.Type
+var _ vjson.RawMessage
+var _ js.Value
+var _ log.Logger
+
+func (c *TelemetryScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
+
+	vgout = &vugu.BuildOut{}
+
+	var vgiterkey interface{}
+	_ = vgiterkey
+	var vgn *vugu.VGNode
+	vgn = node(nil, "\x1fdiv\x1fclass\x1fscreen")
+	vgout.Out = append(vgout.Out, vgn) // root for output
+	{
+		vgparent := vgn
+		_ = vgparent
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1ftelemetry-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			{
+				vgparent := vgn
+				_ = vgparent
+				vgn = node(vgparent, "\x1fh2\x1fid\x1ftelemetry-title\x1ftabindex\x1f-1")
+				told(vgn, "Devices over time")
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+				vgn.SetInnerHTML(c.state())
+				if c.n().simulated > 0 {
+					vgn = node(vgparent, "\x1fspan\x1fclass\x1ftag tag-hot")
+					vgn.SetInnerHTML(c.simulated())
+				}
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
+				{
+					vgparent := vgn
+					_ = vgparent
+					if c.x().only != "" {
+						vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+						on(vgn, "click", func(event vugu.DOMEvent) { c.all() })
+						{
+							vgparent := vgn
+							_ = vgparent
+							told(vgparent, "All devices")
+						}
+					}
+					vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fspan")
+						told(vgn, "Height")
+						vgn = node(vgparent, "\x1fselect\x1fid\x1fheight\x1fclass\x1finput")
+						on(vgn, "change", func(event vugu.DOMEvent) { c.chooseValue(event) })
+						{
+							vgparent := vgn
+							_ = vgparent
+							vgn = node(vgparent, "\x1foption\x1fvalue\x1fanomaly")
+							vgn.AddAttrInterface("selected", !c.App.byScore())
+							{
+								vgparent := vgn
+								_ = vgparent
+								told(vgparent, "Anomaly percentile")
+							}
+							vgn = node(vgparent, "\x1foption\x1fvalue\x1fscore")
+							vgn.AddAttrInterface("selected", c.App.byScore())
+							{
+								vgparent := vgn
+								_ = vgparent
+								told(vgparent, "Attack score")
+							}
+						}
+					}
+				}
+			}
+			if c.fig != nil {
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fwindow-line")
+				{
+					vgparent := vgn
+					_ = vgparent
+					vgn = node(vgparent, "\x1fdiv\x1fid\x1fwindows\x1fclass\x1fwindow-now\x1frole\x1fslider\x1ftabindex\x1f0\x1faria-label\x1fWindow\x1faria-describedby\x1fwindows-keys\x1faria-valuemin\x1f1")
+					vgn.AddAttrInterface("aria-valuemax", c.places())
+					vgn.AddAttrInterface("aria-valuenow", c.place())
+					vgn.AddAttrInterface("aria-valuetext", c.valueText())
+					on(vgn, "keydown", func(event vugu.DOMEvent) { c.key(event) })
+					{
+						vgparent := vgn
+						_ = vgparent
+						vgn = node(vgparent, "\x1fstrong")
+						vgn.SetInnerHTML(c.valueText())
+					}
+					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton")
+					on(vgn, "click", func(event vugu.DOMEvent) { c.App.openRow(c.x().window()) })
+					{
+						vgparent := vgn
+						_ = vgparent
+						told(vgparent, "Open the record")
+					}
+				}
+			}
+			if c.fig != nil {
+				vgn = node(vgparent, "\x1fp\x1fclass\x1fsmall breaks")
+				vgn.SetInnerHTML(c.furthest())
+			}
+			vgn = node(vgparent, "\x1fp\x1fid\x1fwindows-keys\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3E←\x3C/kbd\x3E \x3Ckbd\x3E→\x3C/kbd\x3E move along the windows · \x3Ckbd\x3E↑\x3C/kbd\x3E \x3Ckbd\x3E↓\x3C/kbd\x3E to another device · \x3Ckbd\x3EPage ↑\x3C/kbd\x3E \x3Ckbd\x3EPage ↓\x3C/kbd\x3E to the next at the limit or in a scenario · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens the record"))
+		}
+		if c.fig != nil {
+			{
+				vgcompKey := vugu.MakeCompKey(0xEB215FB7F613B560^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FigureCard)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FigureCard)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.App = c.App
+				vgcomp.Choose = c.choose
+				vgcomp.Figure = c.fig
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+		}
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fdevices-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"devices-title\"\x3EBy device\x3C/h2\x3E"))
+			{
+				vgcompKey := vugu.MakeCompKey(0x2A31F0FFBE00AED1^vgin.CurrentPositionHash(), vgiterkey)
+				// ask BuildEnv for prior instance of this specific component
+				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+				if vgcomp == nil {
+					// create new one if needed
+					vgcomp = new(FactTable)
+					vgin.BuildEnv.WireComponent(vgcomp)
+				}
+				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+				vgcomp.Choose = c.chooseDevice
+				vgcomp.Head = c.deviceHead()
+				vgcomp.Name = say("Windows by device")
+				vgcomp.Rows = c.deviceRows()
+				vgout.Components = append(vgout.Components, vgcomp)
+				vgn = &vugu.VGNode{Component: vgcomp}
+				vgparent.AppendChild(vgn)
+			}
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			told(vgn, "Choosing a device shows it alone; choosing it again shows all.")
+		}
+		vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fscenarios-title")
+		{
+			vgparent := vgn
+			_ = vgparent
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
+			vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"scenarios-title\"\x3EScenarios\x3C/h2\x3E"))
+			if len(c.n().episodes) > 0 {
+				{
+					vgcompKey := vugu.MakeCompKey(0x53F5BB9B7D02A76^vgin.CurrentPositionHash(), vgiterkey)
+					// ask BuildEnv for prior instance of this specific component
+					vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*FactTable)
+					if vgcomp == nil {
+						// create new one if needed
+						vgcomp = new(FactTable)
+						vgin.BuildEnv.WireComponent(vgcomp)
+					}
+					vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+					vgcomp.Choose = c.filter
+					vgcomp.Head = c.episodeHead()
+					vgcomp.Name = say("Windows that fit a scenario")
+					vgcomp.Rows = c.episodeRows()
+					vgout.Components = append(vgout.Components, vgcomp)
+					vgn = &vugu.VGNode{Component: vgcomp}
+					vgparent.AppendChild(vgn)
+				}
+			}
+			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
+			vgn.SetInnerHTML(c.episodeNote())
+		}
+		{
+			vgcompKey := vugu.MakeCompKey(0x6767DDF5C5C7FE97^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*DictionaryCard)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(DictionaryCard)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.App = c.App
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
 		}
 	}
 	return vgout
@@ -3355,7 +5093,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-				vgn.SetInnerHTML(vugu.HTML("A row without a verdict is neither right nor wrong: it is counted apart, and whether its score reaches the threshold is told all the same."))
+				told(vgn, "A row without a verdict is neither right nor wrong: it is counted apart, and whether its score reaches the threshold is told all the same.")
 			}
 			vgn = node(vgparent, "\x1fsection\x1fclass\x1fcard\x1faria-labelledby\x1fown-title")
 			{
@@ -3397,7 +5135,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 										vgparent := vgn
 										_ = vgparent
 										vgn = node(vgparent, "\x1finput\x1fclass\x1finput num-input\x1ftype\x1fnumber\x1fmin\x1f0\x1fmax\x1f1\x1fstep\x1f0.01")
-										vgn.AddAttrInterface("aria-label", "Threshold of "+c.App.store.classes[k].Name)
+										vgn.AddAttrInterface("aria-label", sayf("Threshold of {0}", c.App.store.classes[k].Name))
 										vgn.AddAttrInterface("id", c.ownID(k))
 										vgn.AddAttrInterface("placeholder", c.common())
 										{
@@ -3415,7 +5153,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 				}
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-				vgn.SetInnerHTML(vugu.HTML("An empty field follows the common threshold. A class is that of the verdict."))
+				told(vgn, "An empty field follows the common threshold. A class is that of the verdict.")
 			}
 		}
 		if !c.t().labelled() {
@@ -3526,7 +5264,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent.AppendChild(vgn)
 				}
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-				vgn.SetInnerHTML(vugu.HTML("Rows are the labels of the file, columns the most probable class of verdicts that were given; withheld and outside rows stand apart."))
+				told(vgn, "Rows are the labels of the file, columns the most probable class of verdicts that were given; withheld and outside rows stand apart.")
 			}
 		}
 	}
@@ -3557,7 +5295,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1ftime-title")
-			vgn.SetInnerHTML(vugu.HTML("Time line"))
+			told(vgn, "Time line")
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 			vgn.SetInnerHTML(c.about())
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
@@ -3569,7 +5307,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("From (UTC)"))
+					vgn.SetInnerHTML(sayf("From ({0})", clockName()))
 					vgn = node(vgparent, "\x1finput\x1fid\x1ftime-from\x1fclass\x1finput\x1ftype\x1fdatetime-local\x1fstep\x1f1")
 					{
 						b, err := vjson.Marshal(c.from())
@@ -3585,7 +5323,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("to"))
+					told(vgn, "to")
 					vgn = node(vgparent, "\x1finput\x1fid\x1ftime-to\x1fclass\x1finput\x1ftype\x1fdatetime-local\x1fstep\x1f1")
 					{
 						b, err := vjson.Marshal(c.to())
@@ -3664,7 +5402,7 @@ func (c *TimeCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-		vgn.SetInnerHTML(vugu.HTML("Heights grow with the logarithm of the count; the part in the colour of alerts is flagged. Drag to choose a stretch of time, or type its ends."))
+		told(vgn, "Heights grow with the logarithm of the count; the part in the colour of alerts is flagged. Drag to choose a stretch of time, or type its ends.")
 	}
 	return vgout
 }
@@ -3708,13 +5446,13 @@ func (c *TopBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgn = node(vgparent, "svg\x1fpath\x1ffill\x1fnone\x1fstroke\x1fcurrentColor\x1fstroke-width\x1f1.5")
 					vgn.AddAttrInterface("d", c.lock())
 					vgn = node(vgparent, "svg\x1frect\x1fx\x1f3\x1fy\x1f7\x1fwidth\x1f10\x1fheight\x1f7\x1frx\x1f1.5\x1ffill\x1fcurrentColor")
-					vgn.SetInnerHTML(vugu.HTML(""))
+					told(vgn, "")
 				}
 				vgn = node(vgparent, "\x1fspan")
 				vgn.SetInnerHTML(c.sealText())
 			}
 			vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fbutton quiet")
-			vgn.AddAttrInterface("aria-label", "Colours: "+c.themeText()+". Change")
+			vgn.AddAttrInterface("aria-label", sayf("Colours: {0}. Change", c.themeText()))
 			on(vgn, "click", func(event vugu.DOMEvent) { c.App.nextTheme() })
 			{
 				vgparent := vgn
@@ -3723,6 +5461,13 @@ func (c *TopBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(c.themeMark())
 				vgn = node(vgparent, "\x1fspan\x1fclass\x1fwide-only")
 				vgn.SetInnerHTML(c.themeText())
+			}
+			vgn = node(vgparent, "\x1fbutton\x1fid\x1fhelp\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-haspopup\x1fdialog\x1faria-label\x1fHelp and settings\x1faria-keyshortcuts\x1f?")
+			on(vgn, "click", func(event vugu.DOMEvent) { c.App.openPanel(helpPanel) })
+			{
+				vgparent := vgn
+				_ = vgparent
+				told(vgparent, "?")
 			}
 			vgn = node(vgparent, "\x1fbutton\x1fid\x1fabout\x1ftype\x1fbutton\x1fclass\x1fbutton quiet\x1faria-haspopup\x1fdialog")
 			on(vgn, "click", func(event vugu.DOMEvent) { c.App.openPanel(aboutPanel) })
@@ -3760,7 +5505,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fh2\x1fid\x1ftable-title")
-			vgn.SetInnerHTML(vugu.HTML("Verdicts"))
+			told(vgn, "Verdicts")
 			vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 			vgn.SetInnerHTML(c.counts())
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
@@ -3772,7 +5517,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Class"))
+					told(vgn, "Class")
 					vgn = node(vgparent, "\x1fselect\x1fid\x1fclass\x1fclass\x1finput")
 					on(vgn, "change", func(event vugu.DOMEvent) { c.chooseClass(event) })
 					{
@@ -3813,14 +5558,14 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					}
 					on(vgn, "change", func(event vugu.DOMEvent) { c.onlyFlagged(event) })
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Flagged only"))
+					told(vgn, "Flagged only")
 				}
 				vgn = node(vgparent, "\x1flabel\x1fclass\x1ffield")
 				{
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fspan")
-					vgn.SetInnerHTML(vugu.HTML("Group by"))
+					told(vgn, "Group by")
 					vgn = node(vgparent, "\x1fselect\x1fid\x1fgroup\x1fclass\x1finput")
 					on(vgn, "change", func(event vugu.DOMEvent) { c.group(event) })
 					{
@@ -3834,7 +5579,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgn = node(vgparent, "\x1foption")
 							vgn.AddAttrInterface("selected", c.App.groups.by == g[0])
 							vgn.AddAttrInterface("value", g[0])
-							vgn.SetInnerHTML(g[1])
+							vgn.SetInnerHTML(said(g[1]))
 						}
 					}
 				}
@@ -3896,7 +5641,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgn.SetInnerHTML(o.Text)
 								told(vgparent, " ")
 								vgn = node(vgparent, "\x1fspan\x1fclass\x1fmuted")
-								vgn.SetInnerHTML(o.Help)
+								vgn.SetInnerHTML(said(o.Help))
 							}
 						}
 					}
@@ -3913,8 +5658,8 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					_ = p
 					vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fchip")
 					vgn.AddAttrInterface("aria-pressed", c.pressed(p))
-					vgn.AddAttrInterface("title", p.help)
-					vgn.SetInnerHTML(p.name)
+					vgn.AddAttrInterface("title", said(p.help))
+					vgn.SetInnerHTML(said(p.name))
 					on(vgn, "click", func(event vugu.DOMEvent) { c.preset(p) })
 				}
 			}
@@ -3954,7 +5699,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						{
 							vgparent := vgn
 							_ = vgparent
-							if h.title == "Technique" {
+							if h.title == say("Technique") {
 								vgn = node(vgparent, "\x1fspan\x1fclass\x1fsort off")
 								{
 									vgparent := vgn
@@ -3962,7 +5707,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 									told(vgparent, "Technique")
 								}
 							}
-							if h.title != "Technique" {
+							if h.title != say("Technique") {
 								vgn = node(vgparent, "\x1fbutton\x1ftype\x1fbutton\x1fclass\x1fsort")
 								vgn.AddAttrInterface("title", c.tip(h))
 								on(vgn, "click", func(event vugu.DOMEvent) { c.App.sortBy(h.key) })
@@ -4078,7 +5823,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fh2\x1fid\x1fwhy-title\x1ftabindex\x1f-1")
-				vgn.SetInnerHTML(vugu.HTML("Explain many records"))
+				told(vgn, "Explain many records")
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 				vgn.SetInnerHTML(c.state())
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-tools")
@@ -4091,7 +5836,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							vgn = node(vgparent, "\x1fspan")
-							vgn.SetInnerHTML(vugu.HTML("Class"))
+							told(vgn, "Class")
 							vgn = node(vgparent, "\x1fselect\x1fid\x1fwhy-class\x1fclass\x1finput")
 							on(vgn, "change", func(event vugu.DOMEvent) { c.choose(event) })
 							{
@@ -4194,7 +5939,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fspan")
-						vgn.SetInnerHTML(vugu.HTML("Feature"))
+						told(vgn, "Feature")
 						vgn = node(vgparent, "\x1fselect\x1fid\x1fwhy-feature\x1fclass\x1finput")
 						on(vgn, "change", func(event vugu.DOMEvent) { c.feature(event) })
 						{
@@ -4255,7 +6000,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent.AppendChild(vgn)
 					}
 					vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
-					vgn.SetInnerHTML(vugu.HTML("Rows of one class whose attributions point the same way (cosine to the cluster\x26#39;s mean at least 0.9). Choosing one opens its first record."))
+					told(vgn, "Rows of one class whose attributions point the same way (cosine to the cluster's mean at least 0.9). Choosing one opens its first record.")
 				}
 			}
 		}

@@ -12,17 +12,24 @@ import (
 // BundleCard says what the loaded bundle is and how well it did.
 type BundleCard struct {
 	App *App
+
+	of *job.Bundle // another bundle than the one in use
 }
 
-func (c *BundleCard) b() *job.Bundle { return &c.App.bundle }
+func (c *BundleCard) b() *job.Bundle {
+	if c.of != nil {
+		return c.of
+	}
+	return &c.App.bundle
+}
 
 func (c *BundleCard) loaded() bool { return c.App.loaded() }
 
 func (c *BundleCard) waiting() string {
 	if c.App.phase == broken {
-		return "None could be loaded."
+		return say("None could be loaded.")
 	}
-	return "Loading…"
+	return say("Loading…")
 }
 
 func (c *BundleCard) name() string {
@@ -69,7 +76,7 @@ func (c *BundleCard) bounds(m *job.Metric) string {
 	if math.IsNaN(float64(m.Low)) || math.IsNaN(float64(m.High)) {
 		return noValue
 	}
-	return decimal(float64(m.Low), 3) + " to " + decimal(float64(m.High), 3)
+	return sayf("{0} to {1}", decimal(float64(m.Low), 3), decimal(float64(m.High), 3))
 }
 
 func (c *BundleCard) interval(m *job.Metric) string {
@@ -90,11 +97,11 @@ func (c *BundleCard) trustClass() string {
 func (c *BundleCard) trust() string {
 	switch c.b().Trust {
 	case "verified":
-		return "signed by " + c.b().Key + ", key " + shortDigest(c.b().KeyFingerprint)
+		return sayf("signed by {0}, key {1}", c.b().Key, shortDigest(c.b().KeyFingerprint))
 	case "unknown key":
-		return "carries a signature by a key that this page does not know and so could not check: " + c.b().KeyFingerprint
+		return sayf("carries a signature by a key that this page does not know and so could not check: {0}", c.b().KeyFingerprint)
 	case "unsigned":
-		return "nobody signed it; compare the SHA-256 with its source"
+		return say("nobody signed it; compare the SHA-256 with its source")
 	}
 	return c.b().Trust
 }
@@ -110,15 +117,15 @@ func shortDigest(s string) string {
 
 func (c *BundleCard) vectors() string {
 	if c.b().Vectors == 0 {
-		return "the bundle has no test vectors"
+		return say("the bundle has no test vectors")
 	}
-	return plural(int64(c.b().Vectors), "test vector", "test vectors") + " gave the expected answer here"
+	return sayf("{0} gave the expected answer here", plural(int64(c.b().Vectors), "test vector", "test vectors"))
 }
 
 func (c *BundleCard) thresholds() string {
-	s := "attack score " + decimal(c.b().Threshold, 3)
+	s := sayf("attack score {0}", decimal(c.b().Threshold, 3))
 	if c.b().Abstain > 0 {
-		s += "; verdicts under " + percent(c.b().Abstain) + " are withheld"
+		s += "; " + sayf("verdicts under {0} are withheld", percent(c.b().Abstain))
 	}
 	return s
 }
@@ -133,12 +140,12 @@ func (a *App) chosenBundle(e vugu.DOMEvent) {
 // copy puts text on the clipboard; what names the button that says so.
 func (a *App) copy(what, text string) {
 	a.host.Copy(text)
-	a.copied, a.notice = what, "Copied."
+	a.copied, a.notice = what, say("Copied.")
 }
 
 func (a *App) copyText(what string) string {
 	if a.copied == what {
-		return "Copied"
+		return say("Copied")
 	}
-	return "Copy"
+	return say("Copy")
 }

@@ -58,9 +58,12 @@ func (a *App) chosen(e vugu.DOMEvent) {
 		a.openSession(files[0])
 		return
 	}
+	if len(files) == 1 && a.aside(files[0]) {
+		return
+	}
 	switch a.phase {
 	case scoring:
-		a.fail("opening "+short(files[0].Name(), 60), job.Failf("busy", "Wait for it, or cancel it, and choose the file again.", "another file is being scored"))
+		a.fail(sayf("opening {0}", short(files[0].Name(), 60)), job.Failf("busy", say("Wait for it, or cancel it, and choose the file again."), "another file is being scored"))
 		return
 	case starting:
 		a.early = files
@@ -79,6 +82,18 @@ func (a *App) rootKey(e vugu.DOMEvent) {
 		case a.drawer.open:
 			a.closeRecord()
 		}
+	case "?", "e":
+		tag := e.PropString("target", "tagName")
+		if tag == "INPUT" || tag == "SELECT" || tag == "TEXTAREA" || modified(e) || a.panel != noPanel {
+			return
+		}
+		switch {
+		case e.PropString("key") == "?":
+			e.PreventDefault()
+			a.openPanel(helpPanel)
+		case a.phase == finished:
+			a.host.Focus("export")
+		}
 	case "/":
 		tag := e.PropString("target", "tagName")
 		if tag == "INPUT" || tag == "SELECT" || tag == "TEXTAREA" || modified(e) || !a.scored() {
@@ -90,7 +105,7 @@ func (a *App) rootKey(e vugu.DOMEvent) {
 	default:
 		tag := e.PropString("target", "tagName")
 		if k := e.PropString("key"); len(k) == 1 && a.scored() && a.panel == noPanel && tag != "INPUT" && tag != "SELECT" && tag != "TEXTAREA" && !modified(e) {
-			if i := int(k[0]) - '1'; i >= 0 && i < len(screens) {
+			if i := int(k[0]) - '1'; i >= 0 && i < len(a.screens()) {
 				a.openScreen(screens[i].id)
 				a.host.Focus("tab-" + screens[i].id)
 			}
@@ -105,7 +120,7 @@ func (a *App) openPanel(p panel) {
 }
 
 func (a *App) closePanel() {
-	id := map[panel]string{aboutPanel: "about", sealPanel: "seal"}[a.panel]
+	id := map[panel]string{aboutPanel: "about", sealPanel: "seal", helpPanel: "help"}[a.panel]
 	a.panel = noPanel
 	a.host.Focus(id)
 }

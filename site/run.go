@@ -15,6 +15,8 @@ type runState struct {
 	files     []pool.File
 	sources   []session.File // what was scored
 	parts     []pool.Part
+	given     []job.File  // as they were chosen
+	how       job.Options // what they were scored with
 	sample    bool
 	size      int64
 	began     time.Time
@@ -36,6 +38,13 @@ func (a *App) scored() bool { return a.phase == scoring || a.phase == finished }
 // open scores files, one after the other; the verdicts of the run before are
 // forgotten once it has some of its own.
 func (a *App) open(files []job.File, sample bool) {
+	a.shelf.told = ""
+	a.openAs(&reopening{files: files, sample: sample})
+}
+
+// openAs is open with all that may differ.
+func (a *App) openAs(r *reopening) {
+	files, sample := r.files, r.sample
 	if a.phase != ready && a.phase != finished || len(files) == 0 {
 		return
 	}
@@ -52,6 +61,8 @@ func (a *App) open(files []job.File, sample bool) {
 	a.fault, a.panel, a.notice = nil, noPanel, ""
 	a.phase = scoring
 	a.run.name, a.run.sample, a.run.began = files[0].Name(), sample, time.Now()
+	a.run.given, a.run.how = files, r.how
+	a.wizard, a.versus, a.packets = wizard{}, versus{}, packets{}
 	if len(files) > 1 {
 		a.run.name = count(int64(len(files))) + " files"
 	}
@@ -62,7 +73,7 @@ func (a *App) open(files []job.File, sample bool) {
 	a.run.progress.Total = a.run.size
 	a.host.ScrollTo("top", 0)
 	a.host.Focus("run-title")
-	go a.score(a.scorers, files, before)
+	go a.score(a.scorers, r, before)
 }
 
 // keep returns a function that brings back the verdicts on show, for a file
@@ -79,7 +90,8 @@ func (a *App) keep() (restore func()) {
 }
 
 // score runs on a goroutine of its own. before brings back what was on show.
-func (a *App) score(scorers *pool.Pool, files []job.File, before func()) {
+func (a *App) score(scorers *pool.Pool, r *reopening, before func()) {
+	files := r.files
 	parts := pool.Split(files, a.host, pool.Limits{})
 	a.env.Lock()
 	a.run.parts = parts
@@ -88,7 +100,7 @@ func (a *App) score(scorers *pool.Pool, files []job.File, before func()) {
 	}
 	a.env.UnlockOnly()
 	var bad error
-	done, err := scorers.Run(parts, job.Options{},
+	done, err := scorers.Run(parts, r.how,
 		func(h pool.Handle) {
 			a.env.Lock()
 			a.run.handle = &h
@@ -108,7 +120,12 @@ func (a *App) score(scorers *pool.Pool, files []job.File, before func()) {
 	if err == nil {
 		err = bad
 	}
-	a.update(func() { a.ended(done, err, before) })
+	a.update(func() {
+		run, again := a.run, a.reopen(a.run, false)
+		a.ended(done, err, before)
+		a.remark(r.marks)
+		a.fit(run, again, err)
+	})
 }
 
 // ended closes the run.

@@ -8,21 +8,42 @@ import (
 
 // screen is one of the views on a run.
 type screen struct {
-	id    string
-	title text.Key
+	id     string
+	title  text.Key
+	schema string // of the bundles that it is for, "" for all
 }
 
 // screens are the tabs, in order. The first is shown when a run begins.
 var screens = []screen{
-	{"verdicts", "Verdicts"},
-	{"why", "Why"},
-	{"threshold", "Threshold"},
-	{"anomalies", "Anomalies"},
-	{"attack", "ATT&CK"},
+	{"verdicts", "Verdicts", ""},
+	{"why", "Why", ""},
+	{"threshold", "Threshold", ""},
+	{"anomalies", "Anomalies", ""},
+	{"attack", "ATT&CK", ""},
+	{"telemetry", "Devices", telemetrySchema},
+	{"bundles", "Bundles", ""},
 }
 
 // on reports whether a screen is on show.
-func (a *App) on(id string) bool { return a.screen == id || a.screen == "" && id == screens[0].id }
+func (a *App) on(id string) bool {
+	for _, s := range a.screens() {
+		if s.id == a.screen {
+			return id == s.id
+		}
+	}
+	return id == screens[0].id
+}
+
+// screens are those for the bundle.
+func (a *App) screens() []screen {
+	var out []screen
+	for _, s := range screens {
+		if s.schema == "" || s.schema == a.bundle.Schema {
+			out = append(out, s)
+		}
+	}
+	return out
+}
 
 // open shows a screen.
 func (a *App) openScreen(id string) {
@@ -45,6 +66,8 @@ func (a *App) shown() []derived {
 		return []derived{&a.timeline, &a.strange}
 	case a.on("attack"):
 		return []derived{&a.matrix}
+	case a.on("telemetry"):
+		return []derived{&a.fleet}
 	}
 	return nil
 }

@@ -74,6 +74,8 @@ type App struct {
 	measured    measures
 	strange     anomalies
 	matrix      matrix
+	fleet       fleet
+	book        dictionary
 	shelf       shelf
 	again       *reopening // scored once the bundle is loaded
 	wizard      wizard
@@ -101,6 +103,7 @@ const (
 	noPanel panel = iota
 	aboutPanel
 	sealPanel
+	helpPanel
 )
 
 // drawerState is the open record.
@@ -149,6 +152,7 @@ func (a *App) clear() {
 	a.shap = attributed{chosen: -1}
 	a.measured, a.strange = measures{}, anomalies{limit: a.strange.limit}
 	a.matrix = matrix{}
+	a.fleet = fleet{attack: a.fleet.attack}
 }
 
 // Start begins to load the default bundle and returns at once.
@@ -157,7 +161,7 @@ func (a *App) Start() {
 	if data == nil {
 		a.update(func() {
 			a.phase = broken
-			a.fail("loading the bundle", job.Failf("bundle", "Reload the page. If that does not help, the site is incomplete: it should serve a default bundle.", "no bundle was delivered with the page"))
+			a.fail(say("loading the bundle"), job.Failf("bundle", say("Reload the page. If that does not help, the site is incomplete: it should serve a default bundle."), "no bundle was delivered with the page"))
 		})
 		return
 	}
@@ -178,7 +182,7 @@ func (a *App) load(name string, data []byte, f job.File) {
 				a.phase = broken
 			}
 			a.shelf.told = ""
-			a.fail("loading the bundle "+name, err)
+			a.fail(sayf("loading the bundle {0}", name), err)
 			return
 		}
 		a.staff(m, data)
@@ -219,7 +223,7 @@ func (a *App) openBundle(f job.File) {
 		return
 	}
 	if f.Size() > maxBundle {
-		a.fail("loading the bundle "+short(f.Name(), 60), job.Failf("bundle", "Choose a .bundle file made by cloister.", "the file has %d bytes, a bundle at most %d", f.Size(), maxBundle))
+		a.fail(sayf("loading the bundle {0}", short(f.Name(), 60)), job.Failf("bundle", say("Choose a .bundle file made by cloister."), "the file has %d bytes, a bundle at most %d", f.Size(), maxBundle))
 		return
 	}
 	a.loading, a.fault = true, nil
@@ -231,7 +235,7 @@ func (a *App) openBundle(f job.File) {
 		if err != nil {
 			a.update(func() {
 				a.loading, a.again = false, nil
-				a.fail("reading "+short(f.Name(), 60), err)
+				a.fail(sayf("reading {0}", short(f.Name(), 60)), err)
 			})
 			return
 		}

@@ -114,11 +114,16 @@ func TestSeal_cleanRun(t *testing.T) {
 		if err := v.frame(`cloister.bundleName`, &name); err != nil {
 			t.Fatal(err)
 		}
-		for _, b := range index.Bundles {
-			if strings.HasPrefix(b.Path, name+"/") {
+		seen := map[string]bool{}
+		for _, b := range index.Bundles { // of each name the newest, which comes first
+			n, _, _ := strings.Cut(b.Path, "/")
+			if !seen[n] {
 				want = append(want, "/bundles/"+b.Path)
-				break
 			}
+			seen[n] = true
+		}
+		if !seen[name] {
+			t.Errorf("the default %q is not in the list", name)
 		}
 	}
 	if index.Sample != nil {

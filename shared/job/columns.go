@@ -146,3 +146,14 @@ func (c *Client) Keys(pem []byte, trust bool) ([]Key, error) {
 	err := c.ask(func(id uint32) Message { return sealJSON(kindKeys, id, keyring{pem, trust}) }, kindKeyed, &keys, nil, nil)
 	return keys, err
 }
+
+// Column returns what was seen of a column, nil if the file has none of that
+// name.
+func (p *Proposal) Column(name string) *SeenColumn {
+	for i := range p.Columns {
+		if p.Columns[i].Column == name {
+			return &p.Columns[i]
+		}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@
 //	workerModule  WebAssembly.Module of the scorer
 //	workerURL     for new Worker(): a blob, since the seal forbids loading one
 //	bundle        Uint8Array of the default bundle or null, bundleName its name
+//	bundles       [{name, version, title, schema, sha256, file}], the default first
 //	sample        File of the example capture or null, sampleInfo what it is
 //	seal          {sealed, bytesOut, attempts, blocked, notes, prove()}
 //
@@ -93,6 +94,7 @@
       // seal leaves the frame where it is for good: even an address of this
       // server could carry data in its query.
       seal(onOut, onRefused) {
+        keepForOffline();
         tighten("default-src 'none'");
         watch(window, onOut);
         listeners.add(onRefused);
@@ -100,6 +102,16 @@
     };
     addEventListener('DOMContentLoaded', bringAlong);
     return;
+  }
+
+  // keepForOffline has the browser keep this page for use without a network. It
+  // is the last thing that the policy lets this document start. As a module
+  // sw.js is asked for without cookies, and while the browser's cache has it, it
+  // is not asked for at all: looking for a new one tells nobody anything.
+  function keepForOffline() {
+    const keeper = /^https?:$/.test(location.protocol) && navigator.serviceWorker;
+    if (!keeper || keeper.controller) return;
+    keeper.register('sw.js', { type: 'module', updateViaCache: 'all' }).catch(() => {}); // then it is not kept
   }
 
   // showSettings writes settings behind the # of the shell's address. Nothing is
@@ -208,13 +220,26 @@
   const text = async (path) => (await get(path)).text();
   const compile = (path) => WebAssembly.compileStreaming(get(path));
 
+  // stock returns a bundle that is not needed to start; without it the page does
+  // with less.
+  async function stock(b) {
+    try {
+      return { ...b, file: new File([await bytes('bundles/' + b.path)], `${b.name}-${b.version}.bundle`) };
+    } catch {
+      return null;
+    }
+  }
+
   async function load() {
     const index = await (await get('bundles/index.json')).json();
     const chosen = index.bundles.find((b) => b.name === index.default);
     expected = index.size;
-    const [page, workerModule, runtime, worker, bundle, sample] = await Promise.all([
+    // Of each name the newest, which comes first. They are asked for last.
+    const others = index.bundles.filter((b, i, all) => b.name !== index.default && all.findIndex((c) => c.name === b.name) === i);
+    const [page, workerModule, runtime, worker, bundle, sample, ...stocked] = await Promise.all([
       compile('page.wasm'), compile('worker.wasm'), text('wasm_exec.js'), text('worker.js'),
       chosen && bytes('bundles/' + chosen.path), index.sample && bytes(index.sample.path),
+      ...others.map(stock),
     ]);
     return {
       page,
@@ -225,6 +250,7 @@
         workerURL: URL.createObjectURL(new Blob([runtime, '\n', worker], { type: 'text/javascript' })),
         bundle: bundle || null,
         bundleName: chosen ? chosen.name : '',
+        bundles: [chosen && { ...chosen, file: new File([bundle], `${chosen.name}-${chosen.version}.bundle`) }, ...stocked].filter(Boolean),
         sample: sample ? new File([sample], index.sample.name) : null,
         sampleInfo: index.sample ? index.sample.info : '',
         seal,

@@ -124,8 +124,8 @@ func TestWriteBundles_index(t *testing.T) {
 	if got := strings.Join(order, ", "); got != "alerts 2, flows 1.10.0, flows 1.10.0-rc1, flows 1.9.0" {
 		t.Errorf("order %q", got)
 	}
-	if index.Default != "flows" || index.Size != 5+6+8 {
-		t.Errorf("default %q, size %d, want 19: page, newest bundle, sample", index.Default, index.Size)
+	if index.Default != "flows" || index.Size != 5+6+5+8 {
+		t.Errorf("default %q, size %d, want 24: page, newest bundle of each name, sample", index.Default, index.Size)
 	}
 	if index.Sample == nil || index.Sample.Path != "sample/lab.csv" || index.Sample.Info != "lab.csv: 557 real rows of NF-*-v3." {
 		t.Errorf("sample %+v", index.Sample)
@@ -180,6 +180,27 @@ func TestWriteBundles_defaults(t *testing.T) {
 		index, err := serve.WriteBundles(c.models, t.TempDir(), c.name)
 		if (err != nil) != c.bad || !c.bad && index.Default != c.want {
 			t.Errorf("%v, %q: default %q, %v", c.models, c.name, index.Default, err)
+		}
+	}
+}
+
+// The list says what each bundle is, so that a page can choose one before it
+// has loaded any.
+func TestWriteBundles_saysWhatBundlesRead(t *testing.T) {
+	index, err := serve.WriteBundles(os.DirFS("../../../models"), t.TempDir(), "flows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, e := range index.Bundles {
+		got[e.Name] = e.Schema
+		if e.Title == "" {
+			t.Errorf("%s has no title", e.Name)
+		}
+	}
+	for name, schema := range map[string]string{"flows": "flow", "flows-cic": "flow", "severity": "alert", "telemetry": "telemetry"} {
+		if got[name] != schema {
+			t.Errorf("%s reads %q, want %q", name, got[name], schema)
 		}
 	}
 }

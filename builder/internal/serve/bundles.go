@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cloister/shared/bundle"
 )
 
 // Index is bundles/index.json: what boot.js needs to know before it loads
@@ -33,6 +35,10 @@ type Entry struct {
 	Path    string `json:"path"` // below bundles/
 	Bytes   int64  `json:"bytes"`
 	SHA256  string `json:"sha256"` // hexadecimal
+	// Title and Schema are what the bundle says of itself: its name for people,
+	// and what it reads. Empty if it says nothing that can be read.
+	Title  string `json:"title,omitempty"`
+	Schema string `json:"schema,omitempty"`
 }
 
 // Sample is the example capture.
@@ -80,6 +86,10 @@ func WriteBundles(models fs.FS, site, name string) (Index, error) {
 		if err := os.WriteFile(to, body, 0o644); err != nil {
 			return index, err
 		}
+		if b, err := bundle.Decode(body, bundle.Limits{}); err == nil { // what is wrong is said where it is loaded
+			m := b.Manifest()
+			e.Title, e.Schema = m.Title, m.Schema.Name
+		}
 		index.Bundles = append(index.Bundles, e)
 	}
 	slices.SortFunc(index.Bundles, func(a, b Entry) int {
@@ -95,7 +105,11 @@ func WriteBundles(models fs.FS, site, name string) (Index, error) {
 	switch {
 	case at >= 0:
 		index.Default = name
-		index.Size += index.Bundles[at].Bytes
+		for i, e := range index.Bundles { // boot.js fetches the newest of each name
+			if i == 0 || index.Bundles[i-1].Name != e.Name {
+				index.Size += e.Bytes
+			}
+		}
 	case len(index.Bundles) > 0:
 		return index, fmt.Errorf("bundles: none is named %q", name)
 	}

@@ -17,6 +17,7 @@ package pool
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"cloister/shared/job"
@@ -140,6 +141,18 @@ func (p *Pool) Attribute(part int, rows []int64) (a job.Attributions, err error)
 		return err
 	})
 	return a, err
+}
+
+// Export asks for the packets of rows of a part, as [job.Client.Export].
+func (p *Pool) Export(part int, rows []int64, started func(job.Run), each func([]byte, job.Progress)) (done job.Exported, err error) {
+	if len(rows) == 0 {
+		return done, nil
+	}
+	err = p.with(part, slices.Max(rows), func(c *job.Client) error {
+		done, err = c.Export(rows, started, each)
+		return err
+	})
+	return done, err
 }
 
 // with calls f with a scorer that holds a part up to row.

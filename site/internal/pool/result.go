@@ -70,6 +70,7 @@ func join(a, b job.Summary) job.Summary {
 	a.Drift = drift(a, b)
 	a.Rows, a.Scored, a.Rejected = a.Rows+b.Rows, a.Scored+b.Scored, a.Rejected+b.Rejected
 	a.Abstained, a.Outside = a.Abstained+b.Abstained, a.Outside+b.Outside
+	a.Checks = checks(a.Checks, b.Checks)
 	a.Reasons, a.Repairs = sum(a.Reasons, b.Reasons), sum(a.Repairs, b.Repairs)
 	a.Rejects = append(slices.Clip(a.Rejects), b.Rejects...)
 	a.Rejects = a.Rejects[:min(len(a.Rejects), maxExamples)]
@@ -97,6 +98,19 @@ func drift(a, b job.Summary) []job.Drift {
 		}
 		if have+has > 0 {
 			out[i].Outside = (have*out[i].Outside + has*d.Outside) / (have + has)
+		}
+	}
+	return out
+}
+
+// checks adds up relations by what they say.
+func checks(a, b []job.Check) []job.Check {
+	out := slices.Clone(a)
+	for _, c := range b {
+		if i := slices.IndexFunc(out, func(o job.Check) bool { return o.What == c.What }); i >= 0 {
+			out[i].Rows, out[i].Odd = out[i].Rows+c.Rows, out[i].Odd+c.Odd
+		} else {
+			out = append(out, c)
 		}
 	}
 	return out
