@@ -14,12 +14,13 @@ import (
 )
 
 type scoreCommand struct {
-	Bundle  string   `required:"" type:"existingfile" help:"Bundle to score with."`
-	Data    []string `arg:"" help:"Files to score, gzip allowed; - is standard input."`
-	Format  string   `enum:"ndjson,csv" default:"ndjson" help:"Output: ndjson or csv."`
-	Key     []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
-	Trusted bool     `help:"Refuse a bundle that no trusted key signed."`
-	Explain int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature. ndjson only."`
+	Bundle   string   `required:"" type:"existingfile" help:"Bundle to score with."`
+	Data     []string `arg:"" help:"Files to score, gzip allowed; - is standard input."`
+	Format   string   `enum:"ndjson,csv" default:"ndjson" help:"Output: ndjson or csv."`
+	Key      []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
+	Trusted  bool     `help:"Refuse a bundle that no trusted key signed."`
+	FlowText bool     `help:"Let a bundle of alert texts read flows: each becomes a sentence, which such a bundle was hardly trained on."`
+	Explain  int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature. ndjson only."`
 }
 
 // Help returns the example for --help.
@@ -108,7 +109,7 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, in
 	}
 	bar := newBar(s, f.Name())
 	var broken error
-	sum, err := sc.Score(f, job.Options{}, func(p job.Progress, b *job.Batch) bool {
+	sum, err := sc.Score(f, job.Options{FlowText: c.FlowText}, func(p job.Progress, b *job.Batch) bool {
 		broken = report.Batch(w, info, b, func(l *report.Line) error {
 			l.File = label
 			if l.Error != "" || explained >= c.Explain {

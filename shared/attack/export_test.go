@@ -1,5 +1,7 @@
 package attack
 
+import "strings"
+
 // ParseTable and ParseLabels let tests read tables other than those compiled
 // in: cycles, cut lines, duplicates.
 var (
@@ -21,9 +23,11 @@ func ParseLookup(text string) error { _, err := parseLookup(text); return err }
 // release that it states.
 func LookupRules() (version string, all []Hint) {
 	t := lookup()
-	for _, r := range t.text {
-		for _, a := range r.alternatives {
-			all = append(all, Hint{Technique: r.id, Tactic: r.tactic, Confidence: a.confidence, Basis: Inferred, Why: a.spelling})
+	for _, table := range []*lookupTable{t, lows.get(lowJSON, parseLookup)} {
+		for _, r := range table.text {
+			for _, a := range r.alternatives {
+				all = append(all, Hint{Technique: r.id, Tactic: r.tactic, Confidence: a.confidence, Basis: Inferred, Why: a.spelling})
+			}
 		}
 	}
 	for _, m := range t.names {
@@ -31,7 +35,7 @@ func LookupRules() (version string, all []Hint) {
 			all = append(all, hs...)
 		}
 	}
-	for _, r := range t.flows {
+	for _, r := range t.flows.rules {
 		all = append(all, Hint{Technique: r.ID, Tactic: r.Tactic, Confidence: r.Confidence, Basis: r.Basis, Why: r.Why})
 	}
 	return t.version, all
@@ -40,9 +44,34 @@ func LookupRules() (version string, all []Hint) {
 // FlowFields returns the fields that rules on flows look at.
 func FlowFields() []string {
 	var out []string
-	for _, r := range lookup().flows {
+	for _, r := range lookup().flows.rules {
 		for _, c := range r.When {
 			out = append(out, c.Field)
+		}
+	}
+	return out
+}
+
+// FlowTechniques returns the techniques of the rules that a record meets, rule
+// by rule and name by name, as the table says it.
+func FlowTechniques(value func(string) float64) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range lookup().flows.rules {
+		all := true
+		for _, b := range r.When {
+			over, under, ratio := strings.Cut(b.Field, "/")
+			v := value(over)
+			if ratio {
+				v /= value(under)
+			}
+			in := len(b.In) == 0
+			for _, w := range b.In {
+				in = in || w == v
+			}
+			all = all && in && (b.Min == nil || v >= *b.Min) && (b.Max == nil || v <= *b.Max)
+		}
+		if all {
+			out[r.ID] = true
 		}
 	}
 	return out

@@ -28,25 +28,32 @@ const Bare = "hint"
 // The first 16 KiB are looked at. Words are matched whole and in order, no
 // pattern can backtrack; the cost is linear in the text.
 func FromText(text string) []Hint {
-	t, ws := lookup(), words(text)
-	found := t.phrases.find(ws)
+	ws := words(text)
 	var out hints
 	out.idsIn(ws)
+	out.said(ws, lookup())
+	out.said(ws, lows.get(lowJSON, parseLookup))
+	return out.sorted()
+}
+
+// said adds what the words of a text speak of.
+func (h *hints) said(ws []string, t *lookupTable) {
+	found := t.phrases.find(ws)
 	for _, r := range t.text {
 		for _, a := range r.alternatives {
 			if a.condition.holds(found) {
-				out.add(Hint{Technique: r.id, Tactic: r.tactic, Confidence: a.confidence, Basis: Inferred, Why: a.spelling})
+				h.add(Hint{Technique: r.id, Tactic: r.tactic, Confidence: a.confidence, Basis: Inferred, Why: a.spelling})
 				break // alternatives go from high to low
 			}
 		}
 	}
-	return out.sorted()
 }
 
 // Alert is what a detection tool says about an event; empty fields are
 // ignored.
 type Alert struct {
-	// Text is title and description, for [FromText].
+	// Text is title and description, read as [FromText] does, without what gives
+	// low confidence: three of four such hints are wrong.
 	Text string
 	// Techniques and Tactics are ids that the tool names, such as the
 	// mitre_technique_id and mitre_tactic_id of Suricata's alert.metadata.
@@ -81,36 +88,14 @@ func FromAlert(a Alert) []Hint {
 			out.add(h)
 		}
 	}
-	if a.Text != "" {
-		for _, h := range FromText(a.Text) {
-			out.add(h)
-		}
-	}
+	ws := words(a.Text)
+	out.idsIn(ws)
+	out.said(ws, t)
 	return out.sorted()
 }
 
 // cut bounds the work on a name from outside.
 func cut(name string) string { return name[:min(len(name), maxLabel)] }
-
-// FromFlow returns the techniques that a flow record alone hints at, strongest
-// first and then by id. value returns a field of the record by its NetFlow
-// name ("L4_DST_PORT"), NaN if it is missing: what needs it then does not
-// match. A port alone gives confidence [Bare], behaviour [Low]: neither is a
-// detection. Basis is [Analytic] where ATT&CK's own network analytics describe
-// the behaviour.
-func FromFlow(value func(field string) float64) []Hint {
-	var out hints
-	for _, r := range lookup().flows {
-		holds := true
-		for _, c := range r.When {
-			holds = holds && c.holds(value)
-		}
-		if holds {
-			out.add(Hint{Technique: r.ID, Tactic: r.Tactic, Confidence: r.Confidence, Basis: r.Basis, Why: r.Why})
-		}
-	}
-	return out.sorted()
-}
 
 // hints collects hints, one a technique.
 type hints []Hint
@@ -189,6 +174,14 @@ func digits(s string) bool {
 //go:embed lookup.json
 var lookupJSON string
 
+// low.json has the conditions on texts that give low confidence, in the form of
+// lookup.json. Who does not ask [FromText] does not link it.
+//
+//go:embed low.json
+var lowJSON string
+
+var lows parsed[*lookupTable]
+
 //go:embed ids.tsv
 var idsTSV string
 
@@ -202,7 +195,7 @@ type lookupTable struct {
 	phrases phrases
 	text    []textRule
 	names   [4]map[string][]Hint // of types by [Key], of notices, operations and shares
-	flows   []flowRule
+	flows   flowRules
 }
 
 // namesOfTypes is the index of types in lookupTable.names.
@@ -216,32 +209,6 @@ type textRule struct {
 type alternative struct {
 	condition
 	confidence, spelling string
-}
-
-// flowRule is a condition on a flow record in lookup.json.
-type flowRule struct {
-	ID, Tactic, Confidence, Basis, Why string
-	When                               []bound
-}
-
-// bound holds for a number in [Min, Max], either of which may be absent, or
-// for one of In; NaN is in neither.
-type bound struct {
-	Field    string // a name, or two joined by "/" for their ratio
-	Min, Max *float64
-	In       []float64
-}
-
-func (b bound) holds(value func(string) float64) bool {
-	over, under, ratio := strings.Cut(b.Field, "/")
-	v := value(over)
-	if ratio {
-		v /= value(under)
-	}
-	if len(b.In) > 0 && !slices.Contains(b.In, v) {
-		return false
-	}
-	return (b.Min == nil || v >= *b.Min) && (b.Max == nil || v <= *b.Max)
 }
 
 // lookupFile is the JSON form of lookup.json.
@@ -274,7 +241,11 @@ func parseLookup(text string) (*lookupTable, error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, fmt.Errorf("attack: lookup: byte %d: %w", d.InputOffset(), err)
 	}
-	t := &lookupTable{version: f.Attack, flows: f.Flows}
+	t := &lookupTable{version: f.Attack}
+	var err error
+	if t.flows, err = newFlowRules(f.Flows); err != nil {
+		return nil, fmt.Errorf("attack: lookup: %w", err)
+	}
 	for _, r := range f.Text {
 		rule := textRule{id: r.ID, tactic: r.Tactic}
 		for i, conditions := range [][]string{r.High, r.Medium, r.Low} {

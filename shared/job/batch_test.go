@@ -9,6 +9,7 @@ import (
 func sample() *Batch {
 	return &Batch{
 		Row: []int64{1, 3}, Class: []uint16{0, 2}, Probability: []float64{.5, 1}, Attack: []float64{0, .25}, Anomaly: []float64{.1, .9}, Abstained: []bool{false, true}, Outside: []bool{true, false}, Severity: []uint8{4, 1},
+		Hints: [][]Technique{nil, {{ID: "T1046", Tactic: "TA0007", Confidence: "low", Basis: "analytic", Hint: true}, {ID: "T1110", Tactic: "TA0006", Confidence: "high", Basis: "published"}}}, Hint: []uint32{1, 0},
 		Columns:  []Column{{Name: "n", Unit: "u", Numbers: []float64{1, 2}}, {Name: "t", Texts: []string{"a", "a"}}},
 		Rejected: []Reject{{Row: 2, Offset: 77, Reason: "r", Detail: "d"}},
 	}
@@ -73,5 +74,22 @@ func TestBatch_decisions(t *testing.T) {
 		if _, err := decodeBatch(text); err == nil {
 			t.Errorf("byte %d may be %d", i, bad)
 		}
+	}
+}
+
+func TestBatch_hints(t *testing.T) {
+	b := sample()
+	got, err := decodeBatch(b.AppendBinary(nil))
+	if err != nil || !slices.Equal(got.Hint, b.Hint) || len(got.Hints) != 2 || got.Hints[0] != nil || !slices.Equal(got.Hints[1], b.Hints[1]) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	b.Hint[1] = 2 // a set that is not there
+	if _, err := decodeBatch(b.AppendBinary(nil)); err == nil {
+		t.Error("a row may have set 2 of 2")
+	}
+	b.Hints, b.Hint = nil, nil
+	got, err = decodeBatch(b.AppendBinary(nil))
+	if err != nil || got.Hints != nil || got.Hint != nil {
+		t.Errorf("without: %+v, %v", got, err)
 	}
 }

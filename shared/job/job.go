@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the protocol version that this package speaks.
-const Version = 2
+const Version = 3
 
 // File is random access to the bytes of an upload. It is safe for sequential
 // use only.
@@ -109,6 +109,12 @@ type Technique struct {
 	Tactic     string `json:"tactic"`     // "TA0006"
 	Confidence string `json:"confidence"` // "high", "medium", "low"
 	Basis      string `json:"basis"`      // "published", "analytic", "inferred"
+	// Hint says that port or behaviour of a single flow point at it, which many
+	// harmless flows do; Confidence is "hint" where it is the port alone.
+	Hint bool `json:"hint,omitempty"`
+	// Why is what was matched in the row, for people; "" for a class, and in a
+	// [Batch].
+	Why string `json:"why,omitempty"`
 }
 
 // Feature is one column of the model's input matrix.
@@ -156,7 +162,12 @@ type Batch struct {
 	Abstained   []bool    // no verdict: too improbable, or Outside
 	Outside     []bool    // unlike any training row; nil means none
 	Severity    []uint8   // index into [Severities]: impact and probability together; nil means 0
-	Columns     []Column  // what a table shows of each row
+	// Hints are the different sets of techniques that rows themselves point at,
+	// beside those of their class, Hint for each row an index into it. Both are
+	// nil when no row points at any.
+	Hints   [][]Technique
+	Hint    []uint32
+	Columns []Column // what a table shows of each row
 	// Rejected lists the rows that could not be read, from the first after
 	// the previous batch up to the last of this one.
 	Rejected []Reject
@@ -249,6 +260,9 @@ type Record struct {
 	Tolerance    float64       `json:"tolerance"`
 	Background   string        `json:"background"` // what Base averages over
 	Sentence     string        `json:"sentence"`   // the verdict in words
+	// Attack lists the techniques that the row itself points at, strongest
+	// first, each with Why; those of its class are in [Bundle.Classes].
+	Attack []Technique `json:"attack,omitempty"`
 	// Strange says what makes the row unusual to the anomaly model, nil
 	// without one or when it looks at other features.
 	Strange *Strangeness `json:"strange,omitempty"`

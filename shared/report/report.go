@@ -53,14 +53,15 @@ func (l *Line) Explain(rec job.Record, info job.Bundle) {
 // verdict is row i of b.
 func verdict(info job.Bundle, b *job.Batch, i int) Line {
 	class := info.Classes[b.Class[i]]
-	attack := class.Attack
-	if attack == nil {
-		attack = []job.Technique{}
+	attack := techniques(class, b, i)
+	severity := class.Severity
+	if b.Severity != nil {
+		severity = job.Severities[b.Severity[i]]
 	}
 	flagged := b.Attack[i] >= info.Threshold
 	l := Line{
 		AttackScore: &b.Attack[i], Flagged: &flagged,
-		Row: b.Row[i], Class: class.Name, Probability: &b.Probability[i], Severity: class.Severity,
+		Row: b.Row[i], Class: class.Name, Probability: &b.Probability[i], Severity: severity,
 		Abstained: &b.Abstained[i], Attack: &attack,
 	}
 	if a := b.Anomaly[i]; a == a { // a bundle without anomaly model gives NaN, which JSON lacks
@@ -70,6 +71,25 @@ func verdict(info job.Bundle, b *job.Batch, i int) Line {
 		l.Attack = &l.Window.techniques // of the scenario; an anomaly alone is no evidence for any
 	}
 	return l
+}
+
+// techniques returns those of the class, then those that row i itself points
+// at and the class does not name.
+func techniques(class job.Class, b *job.Batch, i int) []job.Technique {
+	out := append([]job.Technique{}, class.Attack...)
+	if b.Hints == nil {
+		return out
+	}
+	for _, t := range b.Hints[b.Hint[i]] {
+		named := false
+		for _, c := range class.Attack {
+			named = named || c.ID == t.ID
+		}
+		if !named {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // Writer writes lines. What a Writer holds back, Flush writes.

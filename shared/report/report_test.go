@@ -116,3 +116,29 @@ func TestBatch_errorsEndTheBatch(t *testing.T) {
 		t.Errorf("%v after %d lines", err, lines)
 	}
 }
+
+// A line has the techniques of the class, then those that the row points at and
+// the class does not name, and the severity of the row where there is one.
+func TestBatch_rowsOwn(t *testing.T) {
+	info := job.Bundle{Threshold: .5, Classes: []job.Class{{Name: "SSH", Severity: "High", Attack: []job.Technique{{ID: "T1110.001", Tactic: "TA0006", Confidence: "high", Basis: "published"}}}}}
+	b := &job.Batch{
+		Row: []int64{1, 2}, Class: []uint16{0, 0}, Probability: []float64{1, 1}, Attack: []float64{1, 1}, Anomaly: []float64{.5, .5}, Abstained: []bool{false, false}, Severity: []uint8{4, 1},
+		Hints: [][]job.Technique{nil, {{ID: "T1110.001", Confidence: "low"}, {ID: "T1021.004", Tactic: "TA0008", Confidence: "hint", Basis: "inferred", Hint: true}}}, Hint: []uint32{1, 0},
+	}
+	var out strings.Builder
+	if err := report.Batch(report.NewNDJSON(&out), info, b, nil); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{
+		`"severity":"Critical",`, `"attack":[{"id":"T1110.001","tactic":"TA0006","confidence":"high","basis":"published"},{"id":"T1021.004","tactic":"TA0008","confidence":"hint","basis":"inferred","hint":true}]`,
+		`"severity":"Low",`, `"attack":[{"id":"T1110.001","tactic":"TA0006","confidence":"high","basis":"published"}]`,
+	} {
+		if !strings.Contains(lines[i/2], want) {
+			t.Errorf("line %d lacks %s: %s", i/2+1, want, lines[i/2])
+		}
+	}
+	if len(info.Classes[0].Attack) != 1 {
+		t.Error("the class was changed")
+	}
+}

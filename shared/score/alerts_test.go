@@ -35,6 +35,7 @@ func TestScore_alertsSameBits(t *testing.T) {
 		for i := range b.Row {
 			fmt.Fprintf(h, "%d %d %v %d ", b.Row[i], b.Class[i], b.Abstained[i], b.Severity[i])
 			hashFloats(h, b.Probability[i], b.Attack[i])
+			fmt.Fprint(h, b.Hints[b.Hint[i]])
 			if rows++; !math.IsNaN(b.Anomaly[i]) || int(b.Severity[i]) != int(b.Class[i]) {
 				t.Errorf("row %d: anomaly %v, severity %d of class %d", b.Row[i], b.Anomaly[i], b.Severity[i], b.Class[i])
 			}
@@ -46,6 +47,7 @@ func TestScore_alertsSameBits(t *testing.T) {
 	}
 	for row := int64(1); row <= 24; row += 3 {
 		rec, err := s.Explain(row)
+		fmt.Fprint(h, rec.Attack)
 		if err != nil || len(rec.Texts) != 2 || rec.Additivity > rec.Tolerance {
 			t.Fatalf("row %d: %+v, %v", row, rec, err)
 		}

@@ -34,7 +34,7 @@ func (l *loaded) describe(sha256 string, size int64) job.Bundle {
 			Precision: number(label.Precision), Recall: number(label.Recall), Support: int(label.Support),
 		}
 		for _, t := range label.Attack {
-			c.Attack = append(c.Attack, job.Technique(t))
+			c.Attack = append(c.Attack, job.Technique{ID: t.ID, Tactic: t.Tactic, Confidence: t.Confidence, Basis: t.Basis})
 		}
 		info.Classes = append(info.Classes, c)
 	}
@@ -58,8 +58,11 @@ func (l *loaded) describe(sha256 string, size int64) job.Bundle {
 // models says in words what models the bundle has.
 func (l *loaded) models() string {
 	name := "random forest"
-	if l.classifier.Kind() == tree.Boosting {
+	switch l.classifier.Kind() {
+	case tree.Boosting:
 		name = "boosted trees"
+	case tree.Oblivious:
+		name = "boosted oblivious trees"
 	}
 	out := fmt.Sprintf("%s, %d trees, %d nodes", name, l.classifier.Trees(), l.classifier.Nodes())
 	if l.isolation != nil {

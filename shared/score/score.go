@@ -35,6 +35,11 @@ type Scorer struct {
 	Parquet func(file io.ReaderAt, size int64) (ingest.Cells, error)
 	Zstd    func(io.Reader) (io.Reader, error)
 
+	// Probabilities, when set, is called before each batch with the class
+	// probabilities of its n rows, n×classes row-major, valid until it returns.
+	// It is for those who judge a bundle: batches carry the verdict's alone.
+	Probabilities func(p []float64)
+
 	b    *loaded
 	info job.Bundle
 	keys []sign.Key
@@ -282,6 +287,10 @@ func (r *run) batch(f *frame.Frame) *job.Batch {
 			r.sum.Outside++
 		}
 	}
+	b.Hints, b.Hint = hints(f, false)
+	if r.s.Probabilities != nil {
+		r.s.Probabilities(r.p)
+	}
 	b.Columns = columns(f)
 	for _, rej := range f.Rejects {
 		j := job.Reject{Row: rej.Row, Offset: rej.Offset, Reason: rej.Reason, Detail: rej.Detail}
@@ -342,8 +351,13 @@ func (s *Scorer) Explain(row int64) (job.Record, error) {
 	if err != nil {
 		return job.Record{}, inputFailure(fmt.Errorf("row %d: %w", row, err))
 	}
+	read := f
 	if s.asText {
-		f = feature.Sentences(f)
+		read = feature.Sentences(f)
 	}
-	return s.b.explain(row, f, s.info)
+	rec, err := s.b.explain(row, read, s.info)
+	if sets, set := hints(f, true); sets != nil {
+		rec.Attack = sets[set[0]]
+	}
+	return rec, err
 }

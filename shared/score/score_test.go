@@ -79,6 +79,7 @@ func TestScore_sameBitsEverywhere(t *testing.T) {
 			for i := range b.Row {
 				fmt.Fprintf(h, "%d %d %v ", b.Row[i], b.Class[i], b.Abstained[i])
 				hashFloats(h, b.Probability[i], b.Attack[i], b.Anomaly[i])
+				fmt.Fprint(h, b.Hints[b.Hint[i]])
 				rows++
 			}
 			return true
@@ -92,6 +93,7 @@ func TestScore_sameBitsEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			hashFloats(h, rec.Base, rec.Margin)
+			fmt.Fprint(h, rec.Attack)
 			for _, a := range rec.Attributions {
 				fmt.Fprint(h, a.Feature)
 				hashFloats(h, a.SHAP, float64(a.Percentile))
