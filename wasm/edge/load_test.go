@@ -15,6 +15,14 @@ import (
 	"time"
 )
 
+// startBudget and requestBudget are milliseconds of processor time: a quarter of
+// what the platform gives a program to start, and what its free plan gives a
+// request.
+const (
+	startBudget   = 250
+	requestBudget = 10
+)
+
 // BenchmarkEdge_load asks both modes in turns, one second each, for an
 // answer without storage, one with it, and 20 rows to score, with one and with eight clients:
 //
@@ -91,6 +99,16 @@ func BenchmarkEdge_load(b *testing.B) {
 					b.ReportMetric(worked[mode]*1000/float64(len(t)), mode+"-cpu-ms")
 					if mode == "shim" {
 						b.ReportMetric(float64(modes[mode].linear()), "linear-MB")
+					}
+				}
+				each := func(mode string) float64 { return worked[mode] * 1000 / float64(len(took[mode])) }
+				if kind.name == "health" && clients == 1 {
+					b.ReportMetric(each("stock")-each("shim"), "start-cpu-ms")
+					if start := each("stock") - each("shim"); start > startBudget {
+						b.Errorf("starting the program takes %.0f ms of processor time, the budget is %d", start, startBudget)
+					}
+					if each("shim") > requestBudget {
+						b.Errorf("a request takes %.1f ms of processor time, the budget is %d", each("shim"), requestBudget)
 					}
 				}
 				b.ReportMetric(0, "ns/op")

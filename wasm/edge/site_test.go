@@ -16,9 +16,9 @@ import (
 	"cloister/shared/header"
 )
 
-// scriptBudget bounds the program in bytes, startBudget the first answer of a
-// fresh isolate on a machine that does other things, memoryBudget what workerd
-// holds after work. The platform's own limits are 64 MiB, 1 s and 128 MB.
+// scriptBudget bounds the program, memoryBudget what an isolate may hold after
+// work, in bytes. The platform's own limits are 64 MiB and 128 MB. Processor
+// time is the load benchmark's.
 const (
 	scriptBudget = 12 << 20
 	memoryBudget = 128 << 20
