@@ -50,6 +50,9 @@ type cli struct {
 
 	Telemetry telemetryCommand `cmd:"" help:"Host telemetry: ingest, normalise, window, engineer, prepare, export, or run for all."`
 
+	Import importCommand `cmd:"" help:"Make a bundle of a model that XGBoost, LightGBM, scikit-learn (ONNX) or treelite has."`
+	Export exportCommand `cmd:"" help:"Write the classifier of a bundle as ONNX or XGBoost JSON."`
+
 	Rollout rolloutCommand `cmd:"" help:"Upload bundles to an edge deployment and publish its next channel."`
 }
 

@@ -73,6 +73,7 @@ var layers = map[string]string{
 	"builder/internal/prep":                  "builder/internal/document shared/attack shared/chart shared/frame shared/ingest",
 	"builder/internal/train":                 "builder/internal/calibrate builder/internal/metric builder/internal/prep builder/internal/train/grow shared/attack shared/bundle shared/feature shared/frame shared/ingest shared/model shared/model/tree shared/telemetry shared/wire",
 	"builder/internal/train/grow":            "shared/model/tree",
+	"builder/internal/foreign":               "shared/model/tree",
 	"builder/internal/tune":                  "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
 	"builder/internal/peers":                 "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree wasm/worker/kernel",
 	"builder/internal/publish":               "builder/internal/calibrate builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/job shared/score shared/sign",
