@@ -12,7 +12,6 @@ import (
 	"cloister/shared/feature"
 	"cloister/shared/frame"
 	"cloister/shared/job"
-	"cloister/shared/model/tree"
 )
 
 // shapTolerance is the largest |base + sum(SHAP) - margin| of an explanation:
@@ -33,7 +32,7 @@ func (l *loaded) explain(row int64, f *frame.Frame, info job.Bundle) (job.Record
 		Background: fmt.Sprintf("the %d training rows, as the trees saw them (path-dependent TreeSHAP)", l.m.Lineage.Split.Train),
 	}
 	switch {
-	case l.classifier.Kind() == tree.Boosting:
+	case l.odds():
 		rec.Unit = "log-odds"
 	case l.decision.Curve != nil:
 		rec.Unit = "share of votes" // which the curve then turns into a probability
@@ -136,7 +135,7 @@ func (l *loaded) sentence(rec job.Record, info job.Bundle, anomaly float64) stri
 	class := info.Classes[rec.Class]
 	share := rec.Classes[0].Probability
 	measure := "of the forest's votes"
-	if l.decision.Curve != nil || l.classifier.Kind() == tree.Boosting {
+	if l.decision.Curve != nil || l.odds() {
 		measure = "probability"
 	}
 	var b strings.Builder

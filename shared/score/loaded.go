@@ -137,7 +137,10 @@ func (l *loaded) parts(p *parts) {
 	l.benign = slices.IndexFunc(l.m.Labels, func(l bundle.Label) bool { return l.Benign })
 	l.input = l.inputs(p, FeaturesName, TextsName)
 	classifier, kind := ForestName, tree.Forest
-	if p.has(BoostingName) {
+	switch {
+	case p.has(ObliviousName):
+		classifier, kind = ObliviousName, tree.Oblivious
+	case p.has(BoostingName):
 		classifier, kind = BoostingName, tree.Boosting
 	}
 	p.need(classifier, func(data []byte) (err error) { l.classifier, err = tree.Decode(data); return })
@@ -150,12 +153,13 @@ func (l *loaded) parts(p *parts) {
 		return
 	}
 	d, outputs := l.classifier.Shape()
-	two := kind == tree.Boosting && outputs == 1 && k == 2 // a margin for or against the second
+	odds := kind != tree.Forest
+	two := odds && outputs == 1 && k == 2 // a margin for or against the second
 	if d != l.input.Len() || k < 2 || outputs != k && !two || l.classifier.Kind() != kind {
 		p.fail("parts disagree: %d features, %d labels, %v", l.input.Len(), k, l.classifier)
 		return
 	}
-	if kind == tree.Boosting && l.classifier.Link() != tree.Softmax && !two || two && l.classifier.Link() != tree.Logistic {
+	if odds && l.classifier.Link() != tree.Softmax && !two || two && l.classifier.Link() != tree.Logistic {
 		p.fail("parts disagree: scores of link %v are no class probabilities", l.classifier.Link())
 		return
 	}
@@ -288,6 +292,9 @@ func (l *loaded) predict(m *matrices, p []float64, class []int, margin []float64
 		}
 	}
 }
+
+// odds reports whether the classifier's margins are log-odds, not votes.
+func (l *loaded) odds() bool { return l.classifier.Kind() != tree.Forest }
 
 // classify fills p, n×k, with the classifier's scores.
 func (l *loaded) classify(m *matrices, p, x []float64) {

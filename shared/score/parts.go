@@ -20,9 +20,11 @@ const Version = "1.1.0"
 // what else it has is up to it. An entry of another name is an error: it
 // would be ignored where it matters.
 const (
-	// ForestName or BoostingName is the classifier.
-	ForestName   = "model/forest.bin"
-	BoostingName = "model/boosting.bin"
+	// ForestName, BoostingName or ObliviousName is the classifier. The margins
+	// of the latter two are log-odds.
+	ForestName    = "model/forest.bin"
+	BoostingName  = "model/boosting.bin"
+	ObliviousName = "model/oblivious.bin"
 	// FeaturesName are the numeric columns, TextsName the texts after them,
 	// whose terms are in TermsName of each.
 	FeaturesName = "pre/features.json"

@@ -71,8 +71,11 @@ func (p parts) encode(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	name := score.ForestName
-	if p.forest.Kind == tree.Boosting {
+	switch p.forest.Kind {
+	case tree.Boosting:
 		name = score.BoostingName
+	case tree.Oblivious:
+		name = score.ObliviousName
 	}
 	files[name] = must(t)(m.AppendBinary(nil))
 	files[score.VectorsName] = must(t)(score.AppendVectors(nil, p.ask))
@@ -178,7 +181,7 @@ func TestScore_withoutAnomalyModel(t *testing.T) {
 }
 
 // One margin for two classes, and one each: probabilities, and attributions in
-// log-odds that add up for either class.
+// log-odds that add up for either class, also of oblivious trees.
 func TestScore_boosting(t *testing.T) {
 	one := flows()
 	one.forest = tree.Source{Kind: tree.Boosting, Outputs: 1, Link: tree.Logistic, Base: []float64{.5}, Trees: []tree.SourceTree{stump(0, 0, 1000, []float64{-2}, []float64{1})}}
@@ -186,11 +189,21 @@ func TestScore_boosting(t *testing.T) {
 	each.forest = tree.Source{Kind: tree.Boosting, Outputs: 2, Link: tree.Softmax, Trees: []tree.SourceTree{
 		stump(0, 0, 1000, []float64{1.5}, []float64{0}), stump(1, 0, 1000, []float64{0}, []float64{1.5}),
 	}}
-	for name, p := range map[string]parts{"one margin": one, "a margin each": each} {
+	level := func(value ...int16) []tree.ObliviousTree {
+		return []tree.ObliviousTree{{Feature: []int32{0}, Threshold: []float64{1000}, Cover: []float64{3, 1}, Value: value}}
+	}
+	evenOne, evenEach := flows(), flows()
+	evenOne.forest = tree.Source{Kind: tree.Oblivious, Outputs: 1, Link: tree.Logistic, Base: []float64{.5}, Step: .25, Levels: level(-8, 4)}
+	evenEach.forest = tree.Source{Kind: tree.Oblivious, Outputs: 2, Link: tree.Softmax, Step: .25, Levels: level(6, 0, 0, 6)}
+	for name, p := range map[string]parts{"one margin": one, "a margin each": each, "oblivious, one margin": evenOne, "oblivious, a margin each": evenEach} {
 		s, info := load(t, p)
+		what := "boosted trees"
+		if p.forest.Kind == tree.Oblivious {
+			what = "boosted oblivious trees"
+		}
 		b, _ := verdicts(t, s, job.Options{})
 		want := 1 / (1 + math.Exp(-1.5)) // of either row for its class
-		if b.Class[0] != 0 || b.Class[1] != 1 || math.Abs(b.Probability[0]-want) > 1e-12 || math.Abs(b.Attack[1]-want) > 1e-12 || !strings.HasPrefix(info.Model, "boosted trees") {
+		if b.Class[0] != 0 || b.Class[1] != 1 || math.Abs(b.Probability[0]-want) > 1e-12 || math.Abs(b.Attack[1]-want) > 1e-12 || !strings.HasPrefix(info.Model, what) {
 			t.Errorf("%s: %+v, %v", name, b, want)
 		}
 		for row := int64(1); row <= 2; row++ {
@@ -374,6 +387,9 @@ func TestLoad_refusesOtherParts(t *testing.T) {
 		{"decision of another rule", func(p *parts) { p.extra = map[string][]byte{score.DecisionName: []byte("{\"severity\":\"x\"}\n")} }, `severity "x"`},
 		{"boosting with forest's name", func(p *parts) {
 			p.forest = tree.Source{Kind: tree.Boosting, Outputs: 1, Trees: []tree.SourceTree{stump(0, 0, 1, []float64{1}, []float64{2})}}
+		}, "link identity"},
+		{"oblivious trees whose scores are no probabilities", func(p *parts) {
+			p.forest = tree.Source{Kind: tree.Oblivious, Outputs: 2, Step: 1, Levels: []tree.ObliviousTree{{Feature: []int32{0}, Threshold: []float64{1}, Cover: []float64{3, 1}, Value: []int16{1, 0, 0, 1}}}}
 		}, "link identity"},
 		{"vector of a text that is none", func(p *parts) { p.ask[0].Texts = map[string]string{frame.InBytes: "x"} }, "unknown field"},
 		{"anomaly quantiles without model are ignored no more", func(p *parts) {
