@@ -41,7 +41,7 @@ func (c *AboutBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					told(vgparent, "✕")
 				}
 			}
-			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body\x1ftabindex\x1f0")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -204,7 +204,7 @@ func (c *AnomalyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"hosts-title\"\x3EBy source\x3C/h2\x3E"))
+				translated(vgn, "<h2 id=\"hosts-title\">By source</h2>")
 				{
 					vgcompKey := vugu.MakeCompKey(0xDBC9735F8FB9C99C^vgin.CurrentPositionHash(), vgiterkey)
 					// ask BuildEnv for prior instance of this specific component
@@ -556,7 +556,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fthead")
-						vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3ETo compare with\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EValue\x3C/th\x3E\x3C/tr\x3E"))
+						translated(vgn, "<tr><th scope=\"col\">To compare with</th><th scope=\"col\" class=\"num\">Value</th></tr>")
 						vgn = node(vgparent, "\x1ftbody")
 						{
 							vgparent := vgn
@@ -687,7 +687,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								vgparent := vgn
 								_ = vgparent
 								vgn = node(vgparent, "\x1fthead")
-								vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EMeasured\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EValue\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3E95 % interval\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3Cth scope=\"col\"\x3ESplit\x3C/th\x3E\x3C/tr\x3E"))
+								translated(vgn, "<tr><th scope=\"col\">Measured</th><th scope=\"col\" class=\"num\">Value</th><th scope=\"col\" class=\"num\">95 % interval</th><th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\">Split</th></tr>")
 								vgn = node(vgparent, "\x1ftbody")
 								{
 									vgparent := vgn
@@ -733,7 +733,7 @@ func (c *BundleCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							vgn = node(vgparent, "\x1fthead")
-							vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EClass\x3C/th\x3E\x3Cth scope=\"col\"\x3ESeverity\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EPrecision\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERecall\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3C/tr\x3E"))
+							translated(vgn, "<tr><th scope=\"col\">Class</th><th scope=\"col\">Severity</th><th scope=\"col\" class=\"num\">Precision</th><th scope=\"col\" class=\"num\">Recall</th><th scope=\"col\" class=\"num\">Rows</th></tr>")
 							vgn = node(vgparent, "\x1ftbody")
 							{
 								vgparent := vgn
@@ -1349,7 +1349,7 @@ func (c *DictionaryCard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fthead")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EFeature\x3C/th\x3E\x3Cth scope=\"col\"\x3EFamily\x3C/th\x3E\x3Cth scope=\"col\"\x3EFormula\x3C/th\x3E\x3Cth scope=\"col\"\x3EUnit\x3C/th\x3E\x3Cth scope=\"col\"\x3EMade from\x3C/th\x3E\x3C/tr\x3E"))
+				translated(vgn, "<tr><th scope=\"col\">Feature</th><th scope=\"col\">Family</th><th scope=\"col\">Formula</th><th scope=\"col\">Unit</th><th scope=\"col\">Made from</th></tr>")
 				vgn = node(vgparent, "\x1ftbody")
 				{
 					vgparent := vgn
@@ -1837,7 +1837,7 @@ func (c *HelpBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					told(vgparent, "✕")
 				}
 			}
-			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body\x1ftabindex\x1f0")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -1983,7 +1983,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fthead")
-						vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EFile\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EScored\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EDropped\x3C/th\x3E\x3Cth scope=\"col\"\x3EWhat became of it\x3C/th\x3E\x3C/tr\x3E"))
+						translated(vgn, "<tr><th scope=\"col\">File</th><th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Scored</th><th scope=\"col\" class=\"num\">Dropped</th><th scope=\"col\">What became of it</th></tr>")
 						vgn = node(vgparent, "\x1ftbody")
 						{
 							vgparent := vgn
@@ -2064,7 +2064,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgn = node(vgparent, "\x1fcaption")
 						vgn.SetInnerHTML(c.caption())
 						vgn = node(vgparent, "\x1fthead")
-						vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERow\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EOffset, bytes\x3C/th\x3E\x3Cth scope=\"col\"\x3EReason\x3C/th\x3E\x3Cth scope=\"col\"\x3EDetail\x3C/th\x3E\x3C/tr\x3E"))
+						translated(vgn, "<tr><th scope=\"col\" class=\"num\">Row</th><th scope=\"col\" class=\"num\">Offset, bytes</th><th scope=\"col\">Reason</th><th scope=\"col\">Detail</th></tr>")
 						vgn = node(vgparent, "\x1ftbody")
 						{
 							vgparent := vgn
@@ -2138,7 +2138,7 @@ func (c *InputPanel) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fthead")
-					vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EField\x3C/th\x3E\x3Cth scope=\"col\"\x3EFound as\x3C/th\x3E\x3Cth scope=\"col\"\x3EHow\x3C/th\x3E\x3C/tr\x3E"))
+					translated(vgn, "<tr><th scope=\"col\">Field</th><th scope=\"col\">Found as</th><th scope=\"col\">How</th></tr>")
 					vgn = node(vgparent, "\x1ftbody")
 					{
 						vgparent := vgn
@@ -2227,7 +2227,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "svg\x1fsvg\x1fviewBox\x1f0 0 48 48\x1fwidth\x1f40\x1fheight\x1f40\x1faria-hidden\x1ftrue")
-				vgn.SetInnerHTML(vugu.HTML("\x3Cpath d=\"M10 6h18l10 10v26H10z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\"\x3E\x3C/path\x3E\x3Cpath d=\"M28 6v10h10M24 36V22m-6 6 6-6 6 6\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"\x3E\x3C/path\x3E"))
+				translated(vgn, "<path d=\"M10 6h18l10 10v26H10z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\"></path><path d=\"M28 6v10h10M24 36V22m-6 6 6-6 6 6\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"></path>")
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fzone-title")
 				vgn.SetInnerHTML(c.zoneTitle())
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
@@ -2268,27 +2268,7 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 			}
 			vgn = node(vgparent, "\x1ful\x1fclass\x1fsteps")
-			vgn.SetInnerHTML(vugu.HTML("\n      \x3Cli\x3E\x3Cstrong\x3EVerdict\x3C/strong\x3E\x3Cspan\x3Ea class with its probability for each row, or a withheld verdict when the model is not sure\x3C/span\x3E\x3C/li\x3E\n      \x3Cli\x3E\x3Cstrong\x3EEvidence\x3C/strong\x3E\x3Cspan\x3Ethe raw fields, the anomaly percentile, and what each feature added or took away\x3C/span\x3E\x3C/li\x3E\n      \x3Cli\x3E\x3Cstrong\x3EATT\x26amp;CK\x3C/strong\x3E\x3Cspan\x3Etechniques with confidence and basis, and what this kind of record cannot show\x3C/span\x3E\x3C/li\x3E\n    "))
-		}
-		vgn = node(vgparent, "\x1fdiv\x1fclass\x1flanding-side")
-		{
-			vgparent := vgn
-			_ = vgparent
-			{
-				vgcompKey := vugu.MakeCompKey(0x91E1EB4A41F6CEAE^vgin.CurrentPositionHash(), vgiterkey)
-				// ask BuildEnv for prior instance of this specific component
-				vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleCard)
-				if vgcomp == nil {
-					// create new one if needed
-					vgcomp = new(BundleCard)
-					vgin.BuildEnv.WireComponent(vgcomp)
-				}
-				vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
-				vgcomp.App = c.App
-				vgout.Components = append(vgout.Components, vgcomp)
-				vgn = &vugu.VGNode{Component: vgcomp}
-				vgparent.AppendChild(vgn)
-			}
+			translated(vgn, "\n      <li><strong>Verdict</strong><span>a class with its probability for each row, or a withheld verdict when the model is not sure</span></li>\n      <li><strong>Evidence</strong><span>the raw fields, the anomaly percentile, and what each feature added or took away</span></li>\n      <li><strong>ATT&amp;CK</strong><span>techniques with confidence and basis, and what this kind of record cannot show</span></li>\n    ")
 			{
 				vgcompKey := vugu.MakeCompKey(0x4A7EFA9ED54514D9^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -2304,6 +2284,21 @@ func (c *Landing) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn = &vugu.VGNode{Component: vgcomp}
 				vgparent.AppendChild(vgn)
 			}
+		}
+		{
+			vgcompKey := vugu.MakeCompKey(0x91E1EB4A41F6CEAE^vgin.CurrentPositionHash(), vgiterkey)
+			// ask BuildEnv for prior instance of this specific component
+			vgcomp, _ := vgin.BuildEnv.CachedComponent(vgcompKey).(*BundleCard)
+			if vgcomp == nil {
+				// create new one if needed
+				vgcomp = new(BundleCard)
+				vgin.BuildEnv.WireComponent(vgcomp)
+			}
+			vgin.BuildEnv.UseComponent(vgcompKey, vgcomp) // ensure we can use this in the cache next time around
+			vgcomp.App = c.App
+			vgout.Components = append(vgout.Components, vgcomp)
+			vgn = &vugu.VGNode{Component: vgcomp}
+			vgparent.AppendChild(vgn)
 		}
 	}
 	return vgout
@@ -2397,7 +2392,7 @@ func (c *MappingWizard) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fthead")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EField\x3C/th\x3E\x3Cth scope=\"col\"\x3EUnit\x3C/th\x3E\x3Cth scope=\"col\"\x3EColumn of the file\x3C/th\x3E\x3Cth scope=\"col\"\x3ETimes\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EConfidence\x3C/th\x3E\x3Cth scope=\"col\"\x3EValues\x3C/th\x3E\x3Cth scope=\"col\"\x3EEvidence\x3C/th\x3E\x3C/tr\x3E"))
+				translated(vgn, "<tr><th scope=\"col\">Field</th><th scope=\"col\">Unit</th><th scope=\"col\">Column of the file</th><th scope=\"col\">Times</th><th scope=\"col\" class=\"num\">Confidence</th><th scope=\"col\">Values</th><th scope=\"col\">Evidence</th></tr>")
 				vgn = node(vgparent, "\x1ftbody")
 				{
 					vgparent := vgn
@@ -4027,7 +4022,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				}
 				on(vgn, "input", func(event vugu.DOMEvent) { c.typed(event) })
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fhist-axis small muted\x1faria-hidden\x1ftrue")
-				vgn.SetInnerHTML(vugu.HTML("\x3Cspan\x3E0\x3C/span\x3E\x3Cspan\x3E0.25\x3C/span\x3E\x3Cspan\x3E0.5\x3C/span\x3E\x3Cspan\x3E0.75\x3C/span\x3E\x3Cspan\x3E1\x3C/span\x3E"))
+				translated(vgn, "<span>0</span><span>0.25</span><span>0.5</span><span>0.75</span><span>1</span>")
 				vgn = node(vgparent, "\x1fp\x1fclass\x1fmuted small")
 				vgn.SetInnerHTML(c.note())
 			}
@@ -4042,7 +4037,7 @@ func (c *ScoreChart) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fthead")
-					vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EAttack score\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3Cth scope=\"col\"\x3EAt the threshold\x3C/th\x3E\x3C/tr\x3E"))
+					translated(vgn, "<tr><th scope=\"col\">Attack score</th><th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\">At the threshold</th></tr>")
 					vgn = node(vgparent, "\x1ftbody")
 					{
 						vgparent := vgn
@@ -4110,7 +4105,7 @@ func (c *SealBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					told(vgparent, "✕")
 				}
 			}
-			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body")
+			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fdialog-body\x1ftabindex\x1f0")
 			{
 				vgparent := vgn
 				_ = vgparent
@@ -4162,7 +4157,7 @@ func (c *SealBox) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 							vgparent := vgn
 							_ = vgparent
 							vgn = node(vgparent, "\x1fthead")
-							vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EAttempt\x3C/th\x3E\x3Cth scope=\"col\"\x3EResult\x3C/th\x3E\x3Cth scope=\"col\"\x3ENote\x3C/th\x3E\x3C/tr\x3E"))
+							translated(vgn, "<tr><th scope=\"col\">Attempt</th><th scope=\"col\">Result</th><th scope=\"col\">Note</th></tr>")
 							vgn = node(vgparent, "\x1ftbody")
 							{
 								vgparent := vgn
@@ -4935,7 +4930,7 @@ func (c *TelemetryScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgn.SetInnerHTML(c.furthest())
 			}
 			vgn = node(vgparent, "\x1fp\x1fid\x1fwindows-keys\x1fclass\x1fmuted small")
-			vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3E←\x3C/kbd\x3E \x3Ckbd\x3E→\x3C/kbd\x3E move along the windows · \x3Ckbd\x3E↑\x3C/kbd\x3E \x3Ckbd\x3E↓\x3C/kbd\x3E to another device · \x3Ckbd\x3EPage ↑\x3C/kbd\x3E \x3Ckbd\x3EPage ↓\x3C/kbd\x3E to the next at the limit or in a scenario · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens the record"))
+			translated(vgn, "<kbd>←</kbd> <kbd>→</kbd> move along the windows · <kbd>↑</kbd> <kbd>↓</kbd> to another device · <kbd>Page ↑</kbd> <kbd>Page ↓</kbd> to the next at the limit or in a scenario · <kbd>Enter</kbd> opens the record")
 		}
 		if c.fig != nil {
 			{
@@ -4961,7 +4956,7 @@ func (c *TelemetryScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-			vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"devices-title\"\x3EBy device\x3C/h2\x3E"))
+			translated(vgn, "<h2 id=\"devices-title\">By device</h2>")
 			{
 				vgcompKey := vugu.MakeCompKey(0x2A31F0FFBE00AED1^vgin.CurrentPositionHash(), vgiterkey)
 				// ask BuildEnv for prior instance of this specific component
@@ -4988,7 +4983,7 @@ func (c *TelemetryScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			vgparent := vgn
 			_ = vgparent
 			vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-			vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"scenarios-title\"\x3EScenarios\x3C/h2\x3E"))
+			translated(vgn, "<h2 id=\"scenarios-title\">Scenarios</h2>")
 			if len(c.n().episodes) > 0 {
 				{
 					vgcompKey := vugu.MakeCompKey(0x53F5BB9B7D02A76^vgin.CurrentPositionHash(), vgiterkey)
@@ -5074,7 +5069,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"states-title\" tabindex=\"-1\"\x3EStates\x3C/h2\x3E"))
+				translated(vgn, "<h2 id=\"states-title\" tabindex=\"-1\">States</h2>")
 				{
 					vgcompKey := vugu.MakeCompKey(0x1102104036AC249F^vgin.CurrentPositionHash(), vgiterkey)
 					// ask BuildEnv for prior instance of this specific component
@@ -5100,8 +5095,8 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"own-title\"\x3EThresholds by class\x3C/h2\x3E"))
-				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fThresholds by class")
+				translated(vgn, "<h2 id=\"own-title\">Thresholds by class</h2>")
+				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion\x1faria-label\x1fThresholds by class, table")
 				{
 					vgparent := vgn
 					_ = vgparent
@@ -5110,7 +5105,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgparent := vgn
 						_ = vgparent
 						vgn = node(vgparent, "\x1fthead")
-						vgn.SetInnerHTML(vugu.HTML("\x3Ctr\x3E\x3Cth scope=\"col\"\x3EClass\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3ERows\x3C/th\x3E\x3Cth scope=\"col\" class=\"num\"\x3EThreshold\x3C/th\x3E\x3C/tr\x3E"))
+						translated(vgn, "<tr><th scope=\"col\">Class</th><th scope=\"col\" class=\"num\">Rows</th><th scope=\"col\" class=\"num\">Threshold</th></tr>")
 						vgn = node(vgparent, "\x1ftbody")
 						{
 							vgparent := vgn
@@ -5180,7 +5175,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-					vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"measure-title\"\x3EAgainst the file\x26#39;s labels\x3C/h2\x3E"))
+					translated(vgn, "<h2 id=\"measure-title\">Against the file&#39;s labels</h2>")
 					vgn = node(vgparent, "\x1fdl\x1fclass\x1fverdict-figures")
 					{
 						vgparent := vgn
@@ -5245,7 +5240,7 @@ func (c *ThresholdScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 				vgparent := vgn
 				_ = vgparent
 				vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-				vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"confusion-title\"\x3EConfusion matrix\x3C/h2\x3E"))
+				translated(vgn, "<h2 id=\"confusion-title\">Confusion matrix</h2>")
 				{
 					vgcompKey := vugu.MakeCompKey(0xDC9087CCC1A77C4D^vgin.CurrentPositionHash(), vgiterkey)
 					// ask BuildEnv for prior instance of this specific component
@@ -5428,7 +5423,7 @@ func (c *TopBar) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 		vgparent := vgn
 		_ = vgparent
 		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fbrand")
-		vgn.SetInnerHTML(vugu.HTML("\n    \x3Csvg class=\"logo\" viewBox=\"0 0 24 24\" width=\"22\" height=\"22\" aria-hidden=\"true\"\x3E\x3Cpath d=\"M4 21V11a8 8 0 0 1 16 0v10\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"\x3E\x3C/path\x3E\x3Cpath d=\"M8.5 21v-9a3.5 3.5 0 0 1 7 0v9M2.5 21h19\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.6\"\x3E\x3C/path\x3E\x3C/svg\x3E\n    \x3Cspan class=\"brand-name\"\x3ECloister\x3C/span\x3E\n    \x3Cspan class=\"brand-line\"\x3Elocal flow triage\x3C/span\x3E\n  "))
+		translated(vgn, "\n    <svg class=\"logo\" viewBox=\"0 0 24 24\" width=\"22\" height=\"22\" aria-hidden=\"true\"><path d=\"M4 21V11a8 8 0 0 1 16 0v10\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"></path><path d=\"M8.5 21v-9a3.5 3.5 0 0 1 7 0v9M2.5 21h19\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.6\"></path></svg>\n    <span class=\"brand-name\">Cloister</span>\n    <span class=\"brand-line\">local flow triage</span>\n  ")
 		vgn = node(vgparent, "\x1fdiv\x1fclass\x1fbar-tools")
 		{
 			vgparent := vgn
@@ -5790,7 +5785,7 @@ func (c *VerdictTable) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 			}
 		}
 		vgn = node(vgparent, "\x1fp\x1fclass\x1fkeys muted small")
-		vgn.SetInnerHTML(vugu.HTML("\x3Ckbd\x3Ej\x3C/kbd\x3E \x3Ckbd\x3Ek\x3C/kbd\x3E or arrows move · \x3Ckbd\x3EEnter\x3C/kbd\x3E opens · \x3Ckbd\x3EEsc\x3C/kbd\x3E closes · \x3Ckbd\x3E/\x3C/kbd\x3E filters · \x3Ckbd\x3Ex\x3C/kbd\x3E marks · \x3Ckbd\x3Eu\x3C/kbd\x3E undoes"))
+		translated(vgn, "<kbd>j</kbd> <kbd>k</kbd> or arrows move · <kbd>Enter</kbd> opens · <kbd>Esc</kbd> closes · <kbd>/</kbd> filters · <kbd>x</kbd> marks · <kbd>u</kbd> undoes")
 	}
 	return vgout
 }
@@ -5980,7 +5975,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 					vgparent := vgn
 					_ = vgparent
 					vgn = node(vgparent, "\x1fdiv\x1fclass\x1fcard-head")
-					vgn.SetInnerHTML(vugu.HTML("\x3Ch2 id=\"cluster-title\"\x3EFlagged rows by reason\x3C/h2\x3E"))
+					translated(vgn, "<h2 id=\"cluster-title\">Flagged rows by reason</h2>")
 					{
 						vgcompKey := vugu.MakeCompKey(0x971CBE6777874EC9^vgin.CurrentPositionHash(), vgiterkey)
 						// ask BuildEnv for prior instance of this specific component

@@ -64,7 +64,7 @@ func (f *figure) viewBox() string { return "0 0 " + px(f.w) + " " + px(f.h) }
 // figureStyle gives a saved figure the light colours of the style sheet.
 const figureStyle = `text{font:12px system-ui,sans-serif;fill:#17202a}.fig-muted{fill:#56616d}.fig-grid{stroke:#d7dde3}.fig-axis{stroke:#848e99}` +
 	`.fig-line{stroke:#17202a;stroke-width:1.5}.fig-dash{stroke:#56616d;stroke-dasharray:3 3}.fig-hot,.fig-pos{fill:#c2410c}.fig-cool{fill:#6b7885}.fig-neg{fill:#1d4ed8}` +
-	`.fig-ring{fill:none;stroke:#17202a;stroke-width:2}.fig-pick{stroke:#c2410c;stroke-width:2}.fig-other{stroke:#6b7885}` +
+	`.fig-ring{fill:none;stroke:#17202a;stroke-width:2}.fig-pick{stroke:#c2410c;stroke-width:2}.fig-other{stroke:#6b7885}.fig-stamp{fill:#c2410c;font-weight:600}.fig-letter{font-weight:600}` +
 	`.fig-v0{fill:#1d4ed8}.fig-v1{fill:#5b6fb0}.fig-v2{fill:#7a7a7a}.fig-v3{fill:#b0623a}.fig-v4{fill:#c2410c}.fig-none{fill:#a8b0b8}`
 
 // svg returns the figure as a file of its own.

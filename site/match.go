@@ -54,6 +54,7 @@ var aliases = map[string][]string{
 	"FLOW_START_MILLISECONDS": {"time", "start"}, "IPV4_SRC_ADDR": {"src", "source"}, "IPV4_DST_ADDR": {"dst", "destination"},
 	"L4_SRC_PORT": {"sport"}, "L4_DST_PORT": {"port", "dport"}, "PROTOCOL": {"proto"}, "IN_BYTES": {"bytes"}, "OUT_BYTES": {"bytes_back"},
 	"IN_PKTS": {"packets", "pkts"}, "OUT_PKTS": {"packets_back"}, "FLOW_DURATION_MILLISECONDS": {"duration"}, "Attack": {"label"},
+	"WINDOW_START": {"time", "start"}, "WINDOW_END": {"end"}, "SCENARIO": {"scenario"},
 }
 
 // fields returns what a filter can be about; it is not to be changed.

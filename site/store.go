@@ -307,17 +307,22 @@ func (c *column) text(i int) string {
 // titles are the headings of the flow schema's columns; the name stands in
 // the tool tip.
 var titles = map[string]string{
-	"FLOW_START_MILLISECONDS": "Time (UTC)", "IPV4_SRC_ADDR": "Source", "IPV4_DST_ADDR": "Destination",
+	"FLOW_START_MILLISECONDS": "Time", "IPV4_SRC_ADDR": "Source", "IPV4_DST_ADDR": "Destination",
 	"L4_SRC_PORT": "Src port", "L4_DST_PORT": "Dst port", "PROTOCOL": "Protocol",
 	"IN_BYTES": "Bytes out", "OUT_BYTES": "Bytes back", "IN_PKTS": "Pkts out", "OUT_PKTS": "Pkts back",
 	"FLOW_DURATION_MILLISECONDS": "Duration, ms",
+	"DEVICE":                     "Device", "WINDOW_START": "Start", "SAMPLES": "Samples", "SCENARIO": "Scenarios",
+	"TECHNIQUES": "Their techniques", "METRICS": "Furthest metrics", "SIMULATED": "Simulated",
 }
 
 // title returns the column's heading. Bytes and packets are named from the
 // side of the source: out to the destination, back from it.
 func (c *column) title() string {
 	if t, ok := titles[c.name]; ok {
-		return t
+		if c.role == roleTime {
+			return sayf("Time ({0})", clockName())
+		}
+		return said(t)
 	}
 	t := strings.ReplaceAll(c.name, "_", " ")
 	if t == "" {
@@ -336,9 +341,9 @@ func roleOf(name string) role {
 		}
 	}
 	switch key.String() {
-	case "time", "start", "timestamp", "ts", "date", "firstseen", "flowstartmilliseconds", "flowendmilliseconds", "stime":
+	case "time", "start", "timestamp", "ts", "date", "firstseen", "flowstartmilliseconds", "flowendmilliseconds", "stime", "windowstart", "windowend":
 		return roleTime
-	case "source", "src", "sourceip", "srcip", "sourceaddress", "srcaddr", "ipvsrcaddr", "saddr", "idorigh", "client", "host":
+	case "source", "src", "sourceip", "srcip", "sourceaddress", "srcaddr", "ipvsrcaddr", "saddr", "idorigh", "client", "host", "device":
 		return roleSource
 	case "destination", "dst", "dest", "destinationip", "dstip", "destip", "destinationaddress", "dstaddr", "ipvdstaddr", "daddr", "idresph", "server":
 		return roleDestination
