@@ -64,16 +64,18 @@ var layers = map[string]string{
 	"wasm/worker":            "shared/job shared/score wasm/internal/jsio wasm/worker/kernel",
 	"wasm/worker/kernel":     "shared/model/kernel shared/model/tree",
 
-	"builder":                                "builder/internal/client builder/internal/evaluate builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/registry/trainer builder/internal/serve builder/internal/standalone builder/internal/serve/api builder/internal/telemetry/detect builder/internal/telemetry/simulate builder/internal/telemetry/stage builder/internal/telemetry/table builder/internal/telemetry/wal builder/internal/train builder/internal/train/grow builder/internal/tune shared/bundle shared/channel shared/feature shared/frame shared/ingest shared/job shared/report shared/score shared/sign shared/telemetry",
+	"builder":                                "builder/internal/client builder/internal/evaluate builder/internal/packed builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/registry/trainer builder/internal/serve builder/internal/serve/api builder/internal/standalone builder/internal/telemetry/detect builder/internal/telemetry/simulate builder/internal/telemetry/stage builder/internal/telemetry/table builder/internal/telemetry/wal builder/internal/train builder/internal/train/grow builder/internal/tune shared/bundle shared/channel shared/feature shared/frame shared/ingest shared/job shared/report shared/score shared/sign shared/telemetry builder/internal/foreign builder/internal/foreign/carry shared/model/tree",
 	"builder/internal/metric":                "",
 	"builder/internal/parquet":               "",
+	"builder/internal/packed":                "builder/internal/parquet shared/ingest",
 	"builder/internal/calibrate":             "builder/internal/metric builder/internal/prep shared/model",
 	"builder/internal/evaluate":              "builder/internal/document builder/internal/metric builder/internal/prep builder/internal/publish builder/internal/train builder/internal/train/grow shared/attack shared/bundle shared/chart shared/frame shared/job shared/model/tree shared/score",
 	"builder/internal/document":              "shared/chart",
-	"builder/internal/prep":                  "builder/internal/document shared/attack shared/chart shared/frame shared/ingest",
-	"builder/internal/train":                 "builder/internal/calibrate builder/internal/metric builder/internal/prep builder/internal/train/grow shared/attack shared/bundle shared/feature shared/frame shared/ingest shared/model shared/model/tree shared/telemetry shared/wire",
+	"builder/internal/prep":                  "builder/internal/document builder/internal/packed shared/attack shared/chart shared/frame shared/ingest",
+	"builder/internal/train":                 "builder/internal/calibrate builder/internal/metric builder/internal/packed builder/internal/prep builder/internal/train/grow shared/attack shared/bundle shared/feature shared/frame shared/ingest shared/model shared/model/tree shared/telemetry shared/wire",
 	"builder/internal/train/grow":            "shared/model/tree",
 	"builder/internal/foreign":               "shared/model/tree",
+	"builder/internal/foreign/carry":         "builder/internal/foreign builder/internal/metric builder/internal/publish builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/model/tree shared/score",
 	"builder/internal/tune":                  "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
 	"builder/internal/peers":                 "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree wasm/worker/kernel",
 	"builder/internal/publish":               "builder/internal/calibrate builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/job shared/score shared/sign",
@@ -92,7 +94,8 @@ var layers = map[string]string{
 	"builder/internal/serve/api":             "builder/internal/publish builder/internal/registry shared/sign",
 	"builder/internal/client":                "builder/internal/publish builder/internal/registry",
 	"builder/internal/standalone":            "shared/header",
-	"builder/internal/serve/assemble":        "builder/internal/serve",
+	"builder/internal/serve/assemble":        "builder/internal/serve builder/internal/slim",
+	"builder/internal/slim":                  "",
 }
 
 // deny lists what packages under shared never import, tests aside, and why.

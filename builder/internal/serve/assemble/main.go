@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 
 	"cloister/builder/internal/serve"
+	"cloister/builder/internal/slim"
 )
 
 func main() {
@@ -32,12 +33,18 @@ func main() {
 
 func run(site, models, name string, budget int64) error {
 	if models != "" {
+		if err := slimmed(site); err != nil {
+			return err
+		}
 		index, err := serve.WriteBundles(os.DirFS(models), site, name)
 		if err != nil {
 			return err
 		}
 		if index.Default == "" {
 			fmt.Fprintf(os.Stderr, "assemble: %s holds no bundle: the page will start without one\n", models)
+		}
+		if err := serve.WritePrecache(site, index); err != nil {
+			return err
 		}
 		n, err := serve.Precompress(site)
 		if err != nil {
@@ -47,6 +54,24 @@ func run(site, models, name string, budget int64) error {
 	}
 	if budget > 0 {
 		return sizes(os.Stdout, site, budget)
+	}
+	return nil
+}
+
+// slimmed leaves out of the programs what only debuggers read.
+func slimmed(site string) error {
+	for _, name := range []string{"page.wasm", "worker.wasm"} {
+		path := filepath.Join(site, name)
+		program, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if program, err = slim.Wasm(program); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := os.WriteFile(path, program, 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }
