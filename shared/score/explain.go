@@ -31,6 +31,9 @@ func (l *loaded) explain(row int64, f *frame.Frame, info job.Bundle) (job.Record
 		Row: row, Class: c, Unit: "probability", Tolerance: shapTolerance,
 		Background: fmt.Sprintf("the %d training rows, as the trees saw them (path-dependent TreeSHAP)", l.m.Lineage.Split.Train),
 	}
+	if l.m.Lineage.Split.Train == 0 { // imported: nobody here has seen them
+		rec.Background = "the leaf weights in the imported model (path-dependent TreeSHAP)"
+	}
 	switch {
 	case l.odds():
 		rec.Unit = "log-odds"

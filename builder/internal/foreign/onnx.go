@@ -141,7 +141,13 @@ func (o *onnx) single(t *operator) error {
 			return malformed("onnx", 0, "%s: %d labels", metadataLabels, len(o.m.Labels))
 		}
 	}
-	return o.assign(t, p)
+	if err := o.assign(t, p); err != nil || o.g.features == "" {
+		return err
+	}
+	if err := json.Unmarshal([]byte(o.g.features), &o.m.Features); err != nil || len(o.m.Features) != o.m.Source.Features {
+		return malformed("onnx", 0, "%s: %d names for %d features", metadataFeatures, len(o.m.Features), o.m.Source.Features)
+	}
+	return nil
 }
 
 func (o *onnx) parts(t *operator) (*parts, error) {

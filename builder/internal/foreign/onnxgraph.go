@@ -19,6 +19,7 @@ const (
 type graph struct {
 	producer  string
 	labels    string // of metadata_props
+	features  string
 	nodes     []operator
 	constants map[string]tensor
 	inputs    []input
@@ -62,6 +63,9 @@ const maxOperators = 1 << 14
 // for operators without labels.
 const metadataLabels = "cloister.labels"
 
+// metadataFeatures is that for the names of the columns.
+const metadataFeatures = "cloister.features"
+
 func parseONNX(data []byte) (*graph, error) {
 	g := &graph{constants: map[string]tensor{}}
 	var name, version string
@@ -103,8 +107,11 @@ func (g *graph) property(f field) error {
 		}
 		return nil
 	})
-	if key == metadataLabels {
+	switch key {
+	case metadataLabels:
 		g.labels = text
+	case metadataFeatures:
+		g.features = text
 	}
 	return err
 }

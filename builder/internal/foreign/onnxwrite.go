@@ -96,7 +96,7 @@ func AppendONNX(dst []byte, e *tree.Ensemble, meta Meta) ([]byte, error) {
 	for _, p := range []struct {
 		key   string
 		value []string
-	}{{"cloister.features", meta.Features}, {metadataLabels, labels}} {
+	}{{metadataFeatures, meta.Features}, {metadataLabels, labels}} {
 		if p.value == nil {
 			continue
 		}

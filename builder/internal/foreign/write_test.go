@@ -213,6 +213,9 @@ func TestWritten_readsBack(t *testing.T) {
 			if err != nil || !bytes.Equal(twice, b) {
 				t.Errorf("%s as %s: written again it differs: %v", c.file, to, err)
 			}
+			if len(again.Features) != len(m.Features) {
+				t.Errorf("%s as %s: features %q, want %q", c.file, to, again.Features, m.Features)
+			}
 			if o, o2 := m.Covers, again.Covers; o && !o2 {
 				t.Errorf("%s as %s: covers are lost", c.file, to)
 			}

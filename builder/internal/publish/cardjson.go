@@ -169,6 +169,9 @@ func newCard(m bundle.Manifest, data []train.Input) *Card {
 	c.Training.Procedure = m.Lineage.Command
 	c.Training.Split, c.Training.Seed = splitRows(m), m.Lineage.SplitSeed
 	c.Evaluation.Data = fmt.Sprintf("%d rows held out by the same split; they took no part in any choice.", m.Lineage.Split.Holdout)
+	if m.Lineage.Split.Holdout == 0 { // imported
+		c.Evaluation.Data = "Nothing was held out here: the limits say where figures are from, if there are any."
+	}
 	c.Evaluation.Factors = []string{"class"}
 	c.Evaluation.Results = results(m)
 	c.Technical.Architecture = m.Config.Architecture

@@ -51,6 +51,9 @@ type Options struct {
 	// Table holds labelled rows to measure the model on, made with [Recipe]; nil
 	// for none.
 	Table *train.Table
+	// Anomaly is an isolation forest on the same columns; it needs a Table with
+	// benign rows, whose scores say what is usual. nil for none.
+	Anomaly *foreign.Model
 }
 
 // MapError lists columns that no feature or field has the name of.
@@ -161,6 +164,9 @@ func Bundle(m *foreign.Model, o Options) ([]byte, error) {
 	if err := c.measure(); err != nil {
 		return nil, err
 	}
+	if err := c.anomaly(); err != nil {
+		return nil, err
+	}
 	return c.bundle()
 }
 
@@ -171,7 +177,9 @@ type carried struct {
 	e         *tree.Ensemble
 	explainer *explain.Explainer
 	pipeline  *feature.Pipeline
-	typical   []float64 // k×d
+	typical   []float64       // k×d
+	isolation *tree.Ensemble  // nil for none
+	strange   frame.Quantiles // of its margin over benign rows
 	metrics   []bundle.Metric
 	figures   []bundle.Label // precision, recall and support by class, nil without rows
 	evaluated string         // where the figures are from
@@ -197,6 +205,10 @@ func (c *carried) bundle() ([]byte, error) {
 	part(score.FeaturesName, func() ([]byte, error) { return c.pipeline.AppendJSON(nil) })
 	part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, c.typical, c.pipeline.Len()), nil })
 	part(score.DecisionName, func() ([]byte, error) { return score.AppendDecision(nil, score.Decision{}) })
+	if c.isolation != nil {
+		part(score.IsolationName, func() ([]byte, error) { return c.isolation.AppendBinary(nil) })
+		part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, c.strange) })
+	}
 	ask := c.vectors()
 	part(score.VectorsName, func() ([]byte, error) { return score.AppendVectors(nil, ask) })
 	if err != nil {
@@ -305,8 +317,13 @@ func (c *carried) limits() []string {
 	out := []string{
 		"Imported: what the model was trained on, how it was split and how well it did is not in its file and not known here.",
 		"There are no thresholds: no row is flagged by score and no verdict is withheld, however unsure it is. Probabilities are the model's own, not calibrated.",
-		"There is no anomaly model, and rows unlike the training rows are not recognised.",
+		"Rows unlike the training rows are not recognised: verdicts are given for them, too.",
 		"Columns were matched to features by name. That a column means here what it meant where the model was trained, in the same unit, nobody has checked.",
+	}
+	if c.isolation == nil {
+		out = append(out, "There is no anomaly model.")
+	} else {
+		out = append(out, "The anomaly model is imported, too. Its percentile is among the benign rows of the evaluation, not among its training rows, and no threshold is set for it.")
 	}
 	if !c.m.Covers {
 		out = append(out, "The file does not say how many training rows reached each leaf: explanations take every leaf as equally likely, so the base value is not the mean score of the training rows.")

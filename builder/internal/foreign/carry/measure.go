@@ -1,14 +1,18 @@
 package carry
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
 	"cloister/builder/internal/metric"
+	"cloister/builder/internal/train"
 	"cloister/shared/attack"
 	"cloister/shared/bundle"
+	"cloister/shared/frame"
+	"cloister/shared/model/tree"
 )
 
 // measure fits the quantiles of features and judges the model on the rows of the
@@ -70,6 +74,42 @@ func (c *carried) measure() error {
 	if other > 0 {
 		c.evaluated += fmt.Sprintf("; %d rows of other labels are left out", other)
 	}
+	return nil
+}
+
+// anomaly takes over the isolation forest, with what it says of benign rows.
+func (c *carried) anomaly() error {
+	a := c.o.Anomaly
+	if a == nil {
+		return nil
+	}
+	d, t := c.pipeline.Len(), c.o.Table
+	switch {
+	case a.Source.Kind != tree.Isolation:
+		return fmt.Errorf("the anomaly model is a %v, want an isolation forest", a.Source.Kind)
+	case a.Source.Features != d:
+		return fmt.Errorf("the anomaly model reads %d columns, the classifier %d: they have to be the same", a.Source.Features, d)
+	case t == nil:
+		return errors.New("an anomaly model needs labelled rows: what is usual follows from its scores of benign ones")
+	}
+	var err error
+	if c.isolation, err = tree.New(a.Source); err != nil {
+		return err
+	}
+	var x []float64
+	for i, class := range t.Class {
+		if attack.Key(t.Classes[class]) == attack.Key(benign(c.o)) {
+			x = append(x, t.X[i*d:(i+1)*d]...)
+		}
+	}
+	if len(x) == 0 {
+		return fmt.Errorf("no row has the label %.64q: nothing says what is usual", benign(c.o))
+	}
+	margin := make([]float64, len(x)/d)
+	if err := c.isolation.Margin(margin, x); err != nil {
+		return err
+	}
+	c.strange = frame.QuantilesOf(margin, train.StrangenessQuantiles)
 	return nil
 }
 
