@@ -54,6 +54,14 @@ func attribute(s Scorer, rows []int64) (Attributions, error) {
 	return a, nil
 }
 
+// Rank returns a percentile, 0 to 1, as [Attributions] hold it.
+func Rank(percentile float64) uint8 {
+	if math.IsNaN(percentile) {
+		return NoPercentile
+	}
+	return uint8(math.Round(254 * min(max(percentile, 0), 1)))
+}
+
 // Add appends a record. Its attributions may come in any order, but must be of
 // as many features as those before.
 func (a *Attributions) Add(r Record) error {
@@ -75,9 +83,7 @@ func (a *Attributions) Add(r Record) error {
 			return fmt.Errorf("row %d: feature %d of %d", r.Row, x.Feature, d)
 		}
 		a.SHAP[at+x.Feature] = float32(x.SHAP)
-		if p := float64(x.Percentile); p == p {
-			a.Percentile[at+x.Feature] = uint8(math.Round(254 * min(max(p, 0), 1)))
-		}
+		a.Percentile[at+x.Feature] = Rank(float64(x.Percentile))
 	}
 	a.Row, a.Class = append(a.Row, r.Row), append(a.Class, uint16(r.Class))
 	a.Base, a.Margin = append(a.Base, r.Base), append(a.Margin, r.Margin)
