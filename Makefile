@@ -112,7 +112,12 @@ test-wasm: ## the tests of what the browser runs, compiled to wasm, in Node
 	@exec=$$(go env GOROOT)/lib/wasm/go_js_wasm_exec
 	GOOS=js GOARCH=wasm go test -exec "env -i PATH=$$PATH HOME=$$HOME $$exec" $$(GOOS=js GOARCH=wasm go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(parity))
 
-test-e2e: build ## the sealed page, the renderer and the harness in Chromium
+# The checks of accessibility, a tool of the tests and no part of what is served.
+axe := build/tools/node_modules/axe-core/axe.min.js
+$(axe):
+	npm install --prefix build/tools --no-save --no-audit --no-fund --loglevel=error axe-core@4.14.1
+
+test-e2e: build $(axe) ## the sealed page, the renderer and the harness in Chromium
 	go test -count=1 -timeout 20m -p 1 $(browser)
 
 bench: ## benchmarks, short

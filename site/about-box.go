@@ -12,7 +12,7 @@ type AboutBox struct {
 }
 
 func (c *AboutBox) tableLimit() string {
-	return "The table and the exports hold the first " + count(listLimit) + " rows of a file; all rows are scored and counted."
+	return sayf("The table and the exports hold the first {0} rows of a file; all rows are scored and counted.", count(listLimit))
 }
 
 // mitre is the notice that every copy of the ATT&CK tables carries.
@@ -20,7 +20,7 @@ func (c *AboutBox) mitre() string { return attack.Licence }
 
 func (c *AboutBox) version() string {
 	b := c.App.bundle
-	return "Bundle " + b.Name + " " + b.Version + ", SHA-256 " + b.SHA256 + ", ATT&CK " + b.AttackVersion + "."
+	return sayf("Bundle {0} {1}, SHA-256 {2}, ATT&CK {3}.", b.Name, b.Version, b.SHA256, b.AttackVersion)
 }
 
 // outside closes a dialog when the veil around it is clicked.

@@ -112,7 +112,7 @@ func (x *anomalies) step(a *App) {
 // timeFigure shows when strange rows came.
 func (x *anomalies) timeFigure(t *timeline) *figure {
 	const w, h = 960.0, 110.0
-	f := &figure{name: "anomalies-time", title: "Strange rows over time", w: w, h: h + 22, head: []string{"From (UTC)", "To", "Rows", "Strange", "Share"}}
+	f := &figure{name: "anomalies-time", title: say("Strange rows over time"), w: w, h: h + 22, head: []string{sayf("From ({0})", clockName()), say("To"), say("Rows"), say("Strange"), say("Share")}}
 	var top float64
 	for k, n := range x.done.time {
 		if t.all[k] > 0 {
@@ -126,19 +126,19 @@ func (x *anomalies) timeFigure(t *timeline) *figure {
 		from, to := t.bin(k)
 		part := float64(n) / float64(t.all[k])
 		y := part / max(top, 1e-9) * (h - 6)
-		f.add(rectangle("fig-hot", float64(k)*w/timeBins+0.5, h-y, w/timeBins-1, y, moment(from)+" to "+moment(to)+": "+count(n)+" of "+plural(t.all[k], "row", "rows")))
+		f.add(rectangle("fig-hot", float64(k)*w/timeBins+0.5, h-y, w/timeBins-1, y, sayf("{0} to {1}: {2} of {3}", moment(from), moment(to), count(n), plural(t.all[k], "row", "rows"))))
 		f.rows = append(f.rows, []string{moment(from), moment(to), count(t.all[k]), count(n), share(n, t.all[k])})
 	}
-	f.add(stroke("fig-axis", 0, h, w, h), label("fig-muted", 0, h+16, "start", moment(t.lo)+" UTC"), label("fig-muted", w, h+16, "end", moment(t.hi)), label("fig-muted", 0, 12, "start", percent(top)))
-	f.desc = "The share of rows in each stretch of time that are strange, up to " + percent(top) + "."
-	f.notes = []string{"Heights are shares of the rows of each stretch, so that a busy hour does not look strange for being busy."}
+	f.add(stroke("fig-axis", 0, h, w, h), label("fig-muted", 0, h+16, "start", moment(t.lo)+" "+clockName()), label("fig-muted", w, h+16, "end", moment(t.hi)), label("fig-muted", 0, 12, "start", percent(top)))
+	f.desc = sayf("The share of rows in each stretch of time that are strange, up to {0}.", percent(top))
+	f.notes = []string{say("Heights are shares of the rows of each stretch, so that a busy hour does not look strange for being busy.")}
 	return f
 }
 
 // limitFigure shows how many rows are strange at each limit, beside what
 // benign traffic like the training rows would show.
 func (x *anomalies) limitFigure(limit float64) *figure {
-	f := &figure{name: "anomalies-limit", title: "What the limit does", w: 480, h: 300, head: []string{"Limit", "Rows at or above", "Share", "Expected of benign training rows"}}
+	f := &figure{name: "anomalies-limit", title: say("What the limit does"), w: 480, h: 300, head: []string{say("Limit"), say("Rows at or above"), say("Share"), say("Expected of benign training rows")}}
 	const left, right, top, bottom = 56.0, 466.0, 10.0, 256.0
 	at := f.axis(50, 100, left, right, top, bottom, func(v float64) string { return decimal(v, 0) + " %" })
 	y := func(v float64) float64 { return bottom - v*(bottom-top) }
@@ -154,7 +154,7 @@ func (x *anomalies) limitFigure(limit float64) *figure {
 		}
 	}
 	f.add(polyline("fig-line", here), polyline("fig-dash", expected), stroke("fig-pick", at(100*math.Max(limit, 0.5)), top, at(100*math.Max(limit, 0.5)), bottom))
-	f.desc = "At the limit of " + percent(limit) + ", " + share(x.done.strange, x.done.known) + " of the rows are strange; of benign training rows it is " + percent(1-limit) + "."
-	f.notes = []string{"Solid: this file. Dashed: benign training rows. Far apart from end to end means that the traffic as a whole is another than the model knows, not that single rows are."}
+	f.desc = sayf("At the limit of {0}, {1} of the rows are strange; of benign training rows it is {2}.", percent(limit), share(x.done.strange, x.done.known), percent(1-limit))
+	f.notes = []string{say("Solid: this file. Dashed: benign training rows. Far apart from end to end means that the traffic as a whole is another than the model knows, not that single rows are.")}
 	return f
 }

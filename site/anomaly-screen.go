@@ -17,9 +17,9 @@ func (c *AnomalyScreen) x() *anomalies { return &c.App.strange }
 func (c *AnomalyScreen) state() string {
 	d := &c.x().done
 	if d.known == 0 {
-		return "The bundle has no anomaly model, or no row was scored."
+		return say("The bundle has no anomaly model, or no row was scored.")
 	}
-	return plural(d.strange, "row is", "rows are") + " strange, " + share(d.strange, d.known) + " of those scored"
+	return sayf("{0} strange, {1} of those scored", plural(d.strange, "row is", "rows are"), share(d.strange, d.known))
 }
 
 func (c *AnomalyScreen) limit() string {
@@ -43,7 +43,7 @@ func (c *AnomalyScreen) list() {
 }
 
 func (c *AnomalyScreen) head() []string {
-	return []string{"Source", "Rows", "Strange", "Share", "Strangest", "Flagged"}
+	return []string{say("Source"), say("Rows"), say("Strange"), say("Share"), say("Strangest"), say("Flagged")}
 }
 
 func (c *AnomalyScreen) rows() [][]string {

@@ -15,20 +15,20 @@ func (c *AttackCard) k() job.Class { return c.App.recordClass() }
 
 func (c *AttackCard) title() string {
 	if v := c.App.bundle.AttackVersion; v != "" {
-		return "ATT&CK " + v
+		return sayf("ATT&CK {0}", v)
 	}
-	return "ATT&CK"
+	return say("ATT&CK")
 }
 
 func (c *AttackCard) none() string {
 	if c.k().Benign {
-		return "A benign verdict is evidence for no technique."
+		return say("A benign verdict is evidence for no technique.")
 	}
-	return "The bundle maps this class to no technique."
+	return say("The bundle maps this class to no technique.")
 }
 
 func (c *AttackCard) confidence(t job.Technique) string {
-	marks := map[string]string{"high": "●●● high", "medium": "●●○ medium", "low": "●○○ low"}
+	marks := map[string]string{"high": say("●●● high"), "medium": say("●●○ medium"), "low": say("●○○ low")}
 	if m, ok := marks[t.Confidence]; ok {
 		return m
 	}
@@ -38,11 +38,11 @@ func (c *AttackCard) confidence(t job.Technique) string {
 func (c *AttackCard) basis(t job.Technique) string {
 	switch t.Basis {
 	case "published":
-		return "published: the data set's authors name the technique"
+		return say("published: the data set's authors name the technique")
 	case "analytic":
-		return "analytic: an ATT&CK analytic looks at this kind of record"
+		return say("analytic: an ATT&CK analytic looks at this kind of record")
 	case "inferred":
-		return "inferred by us from what the class does"
+		return say("inferred by us from what the class does")
 	}
 	return t.Basis
 }
@@ -55,5 +55,5 @@ func (c *AttackCard) unseen() string {
 		}
 		names = append(names, id)
 	}
-	return "A flow record cannot show: " + strings.Join(names, "; ") + ". Look for it in other sources."
+	return sayf("A flow record cannot show: {0}. Look for it in other sources.", strings.Join(names, "; "))
 }

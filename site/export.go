@@ -40,7 +40,7 @@ func (a *App) save(asJSON bool) {
 		}
 		a.update(func() {
 			a.exporting = false
-			a.notice = "Saved " + name + " with " + plural(int64(len(w.rows)), "row", "rows") + "."
+			a.notice = sayf("Saved {0} with {1}.", name, plural(int64(len(w.rows)), "row", "rows"))
 			a.host.Download(name, mime, parts)
 		})
 	}()

@@ -9,21 +9,23 @@ func (c *FaultNote) title() string {
 	doing := c.App.faultIn
 	switch c.App.fault.Kind {
 	case "internal":
-		return "A fault in Cloister while " + doing
+		return sayf("A fault in Cloister while {0}", doing)
 	case "input":
-		return "The file could not be read while " + doing
+		return sayf("The file could not be read while {0}", doing)
 	case "bundle":
-		return "The bundle was refused while " + doing
+		return sayf("The bundle was refused while {0}", doing)
+	case "export":
+		return sayf("Not saved: {0}", doing)
 	case "busy":
-		return "Not now: " + doing
+		return sayf("Not now: {0}", doing)
 	}
-	return "Something went wrong while " + doing
+	return sayf("Something went wrong while {0}", doing)
 }
 
 // kept says what survived.
 func (c *FaultNote) kept() string {
 	if n := c.App.store.rows(); n > 0 && c.App.phase == finished {
-		return "The " + plural(int64(n), "row", "rows") + " scored before stay below."
+		return sayf("The {0} scored before stay below.", plural(int64(n), "row", "rows"))
 	}
 	return ""
 }

@@ -21,11 +21,11 @@ func (c *FigureCard) save(svg bool) {
 	name := baseName(c.App.run.name) + "." + c.Figure.name
 	if svg {
 		c.App.host.Download(name+".svg", "image/svg+xml", [][]byte{c.Figure.svg()})
-		c.App.notice = "Saved " + name + ".svg."
+		c.App.notice = sayf("Saved {0}.svg.", name)
 		return
 	}
 	c.App.host.Download(name+".csv", "text/csv;charset=utf-8", [][]byte{c.Figure.csv()})
-	c.App.notice = "Saved " + name + ".csv."
+	c.App.notice = sayf("Saved {0}.csv.", name)
 }
 
 // Drawing is a figure's SVG.
@@ -79,7 +79,7 @@ type FactTable struct {
 // Build implements [vugu.Builder].
 func (c *FactTable) Build(*vugu.BuildIn) *vugu.BuildOut {
 	box := node(nil, "\x1fdiv\x1fclass\x1fscrolls\x1ftabindex\x1f0\x1frole\x1fregion")
-	set(box, "aria-label", c.Name+", table")
+	set(box, "aria-label", sayf("{0}, table", c.Name))
 	table := node(box, "\x1ftable\x1fclass\x1fplain-table small")
 	row := node(node(table, "\x1fthead"), "\x1ftr")
 	for i, h := range c.Head {

@@ -214,11 +214,11 @@ func (c *VerdictTable) note() string {
 	a := c.App
 	switch {
 	case a.findFault != nil:
-		return "Not a filter " + a.findFault.Error() + ". The list is that of the filter before."
+		return sayf("Not a filter {0}. The list is that of the filter before.", a.findFault.Error())
 	case a.view.filter.text != "" && a.store.private(a.view.filter.text):
-		return "This filter names a text that may stem from the file, so it is not put into the page's address. A session file keeps it."
+		return say("This filter names a text that may stem from the file, so it is not put into the page's address. A session file keeps it.")
 	case a.view.filter.text != "":
-		return "The page's address keeps this filter; it names nothing of the file."
+		return say("The page's address keeps this filter; it names nothing of the file.")
 	}
-	return "field op value with and, or, not, ( ); a word is looked for everywhere. ↓ lists the fields."
+	return say("field op value with and, or, not, ( ); a word is looked for everywhere. ↓ lists the fields.")
 }

@@ -118,9 +118,9 @@ func span(seconds float64) string {
 	case s < 60:
 		return strconv.FormatInt(s, 10) + " s"
 	case s < 3600:
-		return strconv.FormatInt(s/60, 10) + " min " + strconv.FormatInt(s%60, 10) + " s"
+		return sayf("{0} min {1} s", strconv.FormatInt(s/60, 10), strconv.FormatInt(s%60, 10))
 	default:
-		return strconv.FormatInt(s/3600, 10) + " h " + strconv.FormatInt(s%3600/60, 10) + " min"
+		return sayf("{0} h {1} min", strconv.FormatInt(s/3600, 10), strconv.FormatInt(s%3600/60, 10))
 	}
 }
 

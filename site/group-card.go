@@ -5,19 +5,19 @@ type GroupCard struct {
 	App *App
 }
 
-func (c *GroupCard) title() string { return "By " + c.App.groups.by }
+func (c *GroupCard) title() string { return sayf("By {0}", said(c.App.groups.by)) }
 
 func (c *GroupCard) counts() string {
 	g := &c.App.groups
 	s := plural(int64(g.all), "group", "groups")
 	if g.all > len(g.list) {
-		s = "the first " + count(int64(len(g.list))) + " of " + s
+		s = sayf("the first {0} of {1}", count(int64(len(g.list))), s)
 	}
-	return s + " among the rows that pass the filter"
+	return sayf("{0} among the rows that pass the filter", s)
 }
 
 func (c *GroupCard) head() []string {
-	return []string{"Group", "Rows", "Flagged", "Highest score", "Strangest"}
+	return []string{say("Group"), say("Rows"), say("Flagged"), say("Highest score"), say("Strangest")}
 }
 
 func (c *GroupCard) rows() [][]string {

@@ -15,7 +15,7 @@ type InputPanel struct {
 func (c *InputPanel) s() *job.Summary { return c.App.summary }
 
 func (c *InputPanel) droppedTitle() string {
-	return "Dropped rows (" + count(c.s().Rejected) + " of " + count(c.s().Rows) + ")"
+	return sayf("Dropped rows ({0} of {1})", count(c.s().Rejected), count(c.s().Rows))
 }
 
 func (c *InputPanel) repairsTitle() string {
@@ -23,7 +23,7 @@ func (c *InputPanel) repairsTitle() string {
 	for _, k := range c.s().Repairs {
 		n += k
 	}
-	return "Mended, read as missing or left out (" + count(n) + ")"
+	return sayf("Mended, read as missing or left out ({0})", count(n))
 }
 
 // byCount returns reasons with their counts, most frequent first.
@@ -37,9 +37,9 @@ func byCount(m map[string]int64) []entry {
 
 func (c *InputPanel) caption() string {
 	if int64(len(c.s().Rejects)) < c.s().Rejected {
-		return "The first " + count(int64(len(c.s().Rejects))) + " of them"
+		return sayf("The first {0} of them", count(int64(len(c.s().Rejects))))
 	}
-	return "All of them"
+	return say("All of them")
 }
 
 func (c *InputPanel) mappingTitle() string {
@@ -54,7 +54,7 @@ func (c *InputPanel) mappingTitle() string {
 			missing++
 		}
 	}
-	return "Fields of the schema (" + count(found) + " found, " + count(computed) + " computed, " + count(missing) + " missing)"
+	return sayf("Fields of the schema ({0} found, {1} computed, {2} missing)", count(found), count(computed), count(missing))
 }
 
 func (c *InputPanel) from(m job.Mapping) string {
@@ -67,18 +67,18 @@ func (c *InputPanel) from(m job.Mapping) string {
 func (c *InputPanel) how(m job.Mapping) string {
 	switch {
 	case m.How == "column":
-		return "✓ column"
+		return say("✓ column")
 	case m.How == "computed":
-		return "ƒ computed"
+		return say("ƒ computed")
 	case m.Needed:
-		return "✗ missing, needed"
+		return say("✗ missing, needed")
 	}
-	return "○ missing, optional"
+	return say("○ missing, optional")
 }
 
 func (c *InputPanel) imputed() string {
 	n := int64(len(c.s().Imputed))
-	return plural(n, "feature was", "features were") + " filled with the value that training found typical, because a field is missing: " + strings.Join(c.s().Imputed, ", ") + ". Verdicts lean on them less surely."
+	return sayf("{0} filled with the value that training found typical, because a field is missing: {1}. Verdicts lean on them less surely.", plural(n, "feature was", "features were"), strings.Join(c.s().Imputed, ", "))
 }
 
 // became says how the reading of a file ended.
@@ -87,7 +87,7 @@ func (c *InputPanel) became(f pool.File) string {
 	case f.Err != nil:
 		return "✗ " + sentence(f.Err.Error())
 	case !f.Reached:
-		return "○ not reached"
+		return say("○ not reached")
 	case f.Summary.Stopped != "":
 		return "◐ " + sentence(f.Summary.Stopped)
 	}

@@ -10,14 +10,14 @@ type Landing struct {
 func (c *Landing) open() bool { return c.App.phase == ready && !c.App.loading }
 
 func (c *Landing) promise() string {
-	s := "Drop a capture or a file of network flows. It is read, scored and explained by a program inside this tab"
+	s := say("Drop a capture or a file of network flows. It is read, scored and explained by a program inside this tab")
 	switch seal := c.App.host.Seal(); {
 	case seal.tight():
-		return s + ", and the tab's own connections were shut when it opened."
+		return sayf("{0}, and the tab's own connections were shut when it opened.", s)
 	case seal.Sealed:
-		return s + ". Its connections are shut now, but something was sent after they were shut: the badge above says what is known."
+		return sayf("{0}. Its connections are shut now, but something was sent after they were shut: the badge above says what is known.", s)
 	}
-	return s + ". This window is not sealed, though: the browser would still let it connect. The badge above says why."
+	return sayf("{0}. This window is not sealed, though: the browser would still let it connect. The badge above says why.", s)
 }
 
 func (c *Landing) zoneClass() string {
@@ -30,15 +30,15 @@ func (c *Landing) zoneClass() string {
 func (c *Landing) zoneTitle() string {
 	switch {
 	case c.App.early != nil:
-		return "Loading the bundle, then scoring " + short(c.App.early[0].Name(), 60) + "…"
+		return sayf("Loading the bundle, then scoring {0}…", short(c.App.early[0].Name(), 60))
 	case c.App.loading, c.App.phase == starting:
-		return "Loading the bundle and replaying its test vectors…"
+		return say("Loading the bundle and replaying its test vectors…")
 	case c.App.phase == broken:
-		return "There is no scorer: see the message above"
+		return say("There is no scorer: see the message above")
 	case c.App.dropping:
-		return "Let go to score it here"
+		return say("Let go to score it here")
 	}
-	return "Drop a capture or flow file here"
+	return say("Drop a capture or flow file here")
 }
 
 func (c *Landing) pickClass() string {

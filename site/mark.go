@@ -55,7 +55,7 @@ func (a *App) setMark(at int32, m mark) {
 	}
 	a.putMark(at, m)
 	if m.mark != was.mark {
-		a.notice = "Row " + count(a.store.row[at]) + " is " + markText(m.mark) + "."
+		a.notice = sayf("Row {0} is {1}.", count(a.store.row[at]), markText(m.mark))
 	}
 }
 
@@ -70,9 +70,9 @@ func (a *App) putMark(at int32, m mark) {
 
 func markText(m string) string {
 	if m == "" {
-		return "not marked"
+		return say("not marked")
 	}
-	return "marked " + m
+	return sayf("marked {0}", said(m))
 }
 
 // nextMark turns the mark of the row that the cursor is on.
@@ -98,11 +98,11 @@ func (a *App) nextMark() {
 func (a *App) undo() {
 	n := len(a.changes)
 	if n == 0 {
-		a.notice = "There is nothing to undo."
+		a.notice = say("There is nothing to undo.")
 		return
 	}
 	c := a.changes[n-1]
 	a.changes, a.typedNote = a.changes[:n-1], -1
 	a.putMark(c.at, c.was)
-	a.notice = "Undone: row " + count(a.store.row[c.at]) + " is " + markText(c.was.mark) + "."
+	a.notice = sayf("Undone: row {0} is {1}.", count(a.store.row[c.at]), markText(c.was.mark))
 }

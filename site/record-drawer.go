@@ -42,9 +42,16 @@ func (c *RecordDrawer) outside() bool { return c.App.store.outside[c.d().at] }
 
 func (c *RecordDrawer) level() int { return c.App.store.level(int(c.d().at)) }
 
-func (c *RecordDrawer) sev() string      { return job.Severities[c.level()] }
+func (c *RecordDrawer) sev() string      { return said(job.Severities[c.level()]) }
 func (c *RecordDrawer) sevMark() string  { return marksOfSeverity[c.level()] }
 func (c *RecordDrawer) sevClass() string { return "sev" + strconv.Itoa(c.level()) }
+
+func (c *RecordDrawer) copyText() string {
+	if c.App.copied == "sentence" {
+		return say("Copied the verdict")
+	}
+	return say("Copy the verdict")
+}
 
 func (c *RecordDrawer) m() mark { return c.App.store.marks[c.d().at] }
 
@@ -78,16 +85,15 @@ func (c *RecordDrawer) note(e vugu.DOMEvent) {
 // which bundle.
 func (c *RecordDrawer) copyable() string {
 	a := c.App
-	s := c.sentence() + " File: " + a.store.fileName(c.d().at, a.run.name) + ", row " + count(c.d().row) + ". Attack score " + decimal(a.store.attack[c.d().at], 3) +
-		", threshold " + decimal(a.threshold, 3) + ". Bundle " + a.bundle.Name + " " + a.bundle.Version + ", SHA-256 " + a.bundle.SHA256 + "."
+	s := sayf("{0} File: {1}, row {2}. Attack score {3}, threshold {4}. Bundle {5} {6}, SHA-256 {7}.", c.sentence(), a.store.fileName(c.d().at, a.run.name), count(c.d().row), decimal(a.store.attack[c.d().at], 3), decimal(a.threshold, 3), a.bundle.Name, a.bundle.Version, a.bundle.SHA256)
 	if m := c.m(); m.mark != "" || m.note != "" {
-		s += " Analyst: " + strings.TrimSpace(m.mark+" "+m.note) + "."
+		s += " " + sayf("Analyst: {0}.", strings.TrimSpace(m.mark+" "+m.note))
 	}
 	return s
 }
 
 func (c *RecordDrawer) heldText() string {
-	return "No class reaches " + percent(c.App.bundle.Abstain) + ", so the verdict is withheld. The class above is the most probable one."
+	return sayf("No class reaches {0}, so the verdict is withheld. The class above is the most probable one.", percent(c.App.bundle.Abstain))
 }
 
 func (c *RecordDrawer) anomaly() string {
@@ -104,7 +110,7 @@ func (c *RecordDrawer) sentence() string {
 	if r := c.r(); r != nil && r.Sentence != "" {
 		return r.Sentence
 	}
-	return "Stranger than " + c.anomaly() + " of the training rows."
+	return sayf("Stranger than {0} of the training rows.", c.anomaly())
 }
 
 func (c *RecordDrawer) shares() []classShare {
@@ -124,7 +130,7 @@ func (c *RecordDrawer) fieldText(f job.Field) string {
 		return noValue
 	case roleOf(f.Name) == roleTime:
 		if v, err := strconv.ParseFloat(f.Value, 64); err == nil && v > 1e8 {
-			return moment(v) + " UTC (" + f.Value + " " + f.Unit + ")"
+			return sayf("{0} {1} ({2} {3})", moment(v), clockName(), f.Value, f.Unit)
 		}
 	case f.Unit == "":
 		return f.Value
@@ -139,7 +145,7 @@ func (c *RecordDrawer) strange() *job.Strangeness {
 	return c.r().Strange
 }
 
-func (c *RecordDrawer) strangeHead() []string { return []string{"Feature", "Value", "φ"} }
+func (c *RecordDrawer) strangeHead() []string { return []string{say("Feature"), say("Value"), "φ"} }
 
 // strangeRows are the features that did most for the anomaly score.
 func (c *RecordDrawer) strangeRows() [][]string {
@@ -159,7 +165,7 @@ func (c *RecordDrawer) strangeRows() [][]string {
 
 func (c *RecordDrawer) strangeBasis() string {
 	s := c.strange()
-	return "Base " + decimal(s.Base, 3) + ", this record " + decimal(s.Margin, 3) + ", in " + s.Unit + ": + makes it stranger. |base + Σφ − f(x)| = " + scientific(s.Additivity) + ". The eight largest of " + strconv.Itoa(len(s.SHAP)) + " features."
+	return sayf("Base {0}, this record {1}, in {2}: + makes it stranger. |base + Σφ − f(x)| = {3}. The eight largest of {4} features.", decimal(s.Base, 3), decimal(s.Margin, 3), s.Unit, scientific(s.Additivity), strconv.Itoa(len(s.SHAP)))
 }
 
 // rank is the percentile of a field against training, if a feature is the

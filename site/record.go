@@ -98,9 +98,9 @@ func (s classShare) width() string { return px(100 * min(max(s.p, 0), 1)) }
 // additive says whether the attributions add up.
 func additive(r *job.Record) (string, bool) {
 	ok := r.Additivity <= r.Tolerance
-	text := "|base + Σφ − f(x)| = " + scientific(r.Additivity)
+	text := sayf("|base + Σφ − f(x)| = {0}", scientific(r.Additivity))
 	if ok {
-		return text + ", within " + scientific(r.Tolerance), true
+		return sayf("{0}, within {1}", text, scientific(r.Tolerance)), true
 	}
-	return text + ", MORE than " + scientific(r.Tolerance) + ": do not rely on this explanation", false
+	return sayf("{0}, MORE than {1}: do not rely on this explanation", text, scientific(r.Tolerance)), false
 }

@@ -30,21 +30,21 @@ func (c *Results) empty() string {
 	case c.some() || s == nil:
 		return ""
 	case s.Cancelled:
-		return "Cancelled before the first row was scored"
+		return say("Cancelled before the first row was scored")
 	case s.Rows == 0:
-		return "The file was read, and it holds no rows"
+		return say("The file was read, and it holds no rows")
 	}
-	return "None of the " + plural(s.Rows, "row", "rows") + " could be scored"
+	return sayf("None of the {0} could be scored", plural(s.Rows, "row", "rows"))
 }
 
 func (c *Results) why() string {
 	s := c.App.summary
 	if len(s.Rejects) > 0 {
 		r := s.Rejects[0]
-		return "The first one, row " + count(r.Row) + ", was dropped: " + r.Reason + ". " + r.Detail
+		return sayf("The first one, row {0}, was dropped: {1}. {2}", count(r.Row), r.Reason, r.Detail)
 	}
 	if s.Rows == 0 {
-		return "It was taken for " + s.Format + ". A heading line alone, or an export that matched nothing, looks like this."
+		return sayf("It was taken for {0}. A heading line alone, or an export that matched nothing, looks like this.", s.Format)
 	}
 	return sentence(s.Stopped)
 }

@@ -11,16 +11,16 @@ func (c *RunBar) what() string {
 		s += " · " + c.App.summary.Format
 	}
 	if c.App.run.sample {
-		s += " · the sample that comes with this page"
+		s += " · " + say("the sample that comes with this page")
 	}
 	return s + " · " + c.App.bundle.Name + " " + c.App.bundle.Version
 }
 
 func (c *RunBar) cancelText() string {
 	if c.App.run.stopping {
-		return "Stopping…"
+		return say("Stopping…")
 	}
-	return "Cancel"
+	return say("Cancel")
 }
 
 func (c *RunBar) shown() string {
@@ -39,24 +39,24 @@ func (c *RunBar) share() string {
 // progressText says how far the run is: rows, bytes, speed, time left.
 func (a *App) progressText() string {
 	p := a.run.progress
-	s := plural(p.Rows, "row", "rows") + " · " + size(p.Bytes) + " of " + size(p.Total)
+	s := sayf("{0} · {1} of {2}", plural(p.Rows, "row", "rows"), size(p.Bytes), size(p.Total))
 	if a.run.seconds > 0.2 && p.Rows > 0 {
-		s += " · " + count(int64(float64(p.Rows)/a.run.seconds)) + " rows/s"
+		s += " · " + sayf("{0} rows/s", count(int64(float64(p.Rows)/a.run.seconds)))
 	}
 	if left, ok := p.Remaining(a.run.seconds); ok && a.run.seconds > 0.5 {
-		s += " · about " + span(left) + " left"
+		s += " · " + sayf("about {0} left", span(left))
 	}
 	return s
 }
 
 // doneText says what a finished run did.
 func (a *App) doneText() string {
-	s := plural(int64(a.store.rows()), "row", "rows") + " scored in " + decimal(a.run.seconds, 1) + " s"
+	s := sayf("{0} scored in {1} s", plural(int64(a.store.rows()), "row", "rows"), decimal(a.run.seconds, 1))
 	if a.run.seconds > 0.2 && a.store.rows() > 0 {
-		s += " · " + count(int64(float64(a.store.rows())/a.run.seconds)) + " rows/s"
+		s += " · " + sayf("{0} rows/s", count(int64(float64(a.store.rows())/a.run.seconds)))
 	}
 	if a.summary != nil && a.summary.Rejected > 0 {
-		s += " · " + plural(a.summary.Rejected, "row was", "rows were") + " dropped"
+		s += " · " + sayf("{0} dropped", plural(a.summary.Rejected, "row was", "rows were"))
 	}
 	return s
 }
@@ -68,16 +68,16 @@ func (c *RunBar) stopped() string {
 	case s == nil:
 		return ""
 	case s.Cancelled:
-		return "Cancelled. What follows covers the " + plural(int64(c.App.store.rows()), "row", "rows") + " scored before, not the whole file."
+		return sayf("Cancelled. What follows covers the {0} scored before, not the whole file.", plural(int64(c.App.store.rows()), "row", "rows"))
 	case s.Stopped != "":
-		return "Stopped early: " + sentence(s.Stopped) + " What follows covers the rows scored before."
+		return sayf("Stopped early: {0} What follows covers the rows scored before.", sentence(s.Stopped))
 	}
 	return ""
 }
 
 func (c *RunBar) unlisted() string {
 	if n := c.App.store.rows() - c.App.store.listed(); n > 0 {
-		return "The table and the exports hold the first " + count(int64(c.App.store.listed())) + " rows. The other " + count(int64(n)) + " are in the histogram and in the flagged count only."
+		return sayf("The table and the exports hold the first {0} rows. The other {1} are in the histogram and in the flagged count only.", count(int64(c.App.store.listed())), count(int64(n)))
 	}
 	return ""
 }
@@ -91,7 +91,7 @@ func (c *RunBar) memory() string {
 	if m.Page == 0 {
 		return ""
 	}
-	s := "Memory: page " + size(m.Page)
+	s := sayf("Memory: page {0}", size(m.Page))
 	var all int64
 	for _, w := range m.Workers {
 		all += w
@@ -99,7 +99,7 @@ func (c *RunBar) memory() string {
 	if all > 0 {
 		s += ", " + plural(int64(len(m.Workers)), "worker", "workers") + " " + size(all)
 	}
-	return s + " · each may take " + size(wasmLimit)
+	return sayf("{0} · each may take {1}", s, size(wasmLimit))
 }
 
 // memoryShare is that of the program that is nearest to its limit.

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"html"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ func say(k text.Key) string { return tongue.Get(k) }
 // sayf is say with parts filled into the places {0}, {1}, ...
 func sayf(k text.Key, parts ...string) string { return text.Fill(tongue.Get(k), parts...) }
 
+// said translates a text of a table that is kept as data: a heading, a help.
+func said(s string) string { return tongue.Get(text.Key(s)) }
+
 // told appends a text of a template, translated; white space around it stays.
 func told(parent *vugu.VGNode, s string) {
 	core := strings.Join(strings.Fields(s), " ")
@@ -49,6 +53,34 @@ func told(parent *vugu.VGNode, s string) {
 	words(parent, before+say(text.Key(core))+after)
 }
 
+// translations holds the markup of templates in the language of the page.
+var translations = map[string]string{}
+
+// translated fills an element with constant markup of a template, its texts
+// translated. The dots between them stay.
+func translated(n *vugu.VGNode, s string) {
+	out, ok := translations[s]
+	if !ok {
+		var b strings.Builder
+		for rest := s; rest != ""; {
+			said, tag, _ := strings.Cut(rest, "<")
+			if core := strings.Trim(said, " ·\n"); core != "" {
+				key := strings.Join(strings.Fields(html.UnescapeString(core)), " ")
+				said = strings.Replace(said, core, html.EscapeString(say(text.Key(key))), 1)
+			}
+			b.WriteString(said)
+			name, after, open := strings.Cut(tag, ">")
+			if open {
+				b.WriteString("<" + name + ">")
+			}
+			rest = after
+		}
+		out = b.String()
+		translations[s] = out
+	}
+	n.SetInnerHTML(vugu.HTML(out))
+}
+
 // spoken are the attributes that people hear or read.
 var spoken = map[string]bool{"aria-label": true, "title": true, "placeholder": true}
 
@@ -56,6 +88,7 @@ var spoken = map[string]bool{"aria-label": true, "title": true, "placeholder": t
 func (a *App) setLanguage(code string) {
 	tongue = text.For(code)
 	clear(templates)
+	clear(translations)
 	numerals = a.host.Locale(tongue.Code)
 }
 

@@ -62,9 +62,9 @@ func (c *ScoreChart) scale(n int64) float64 {
 
 func (c *ScoreChart) scaleText() string {
 	if c.App.linear {
-		return "Linear"
+		return say("Linear")
 	}
-	return "Log"
+	return say("Log")
 }
 
 func (c *ScoreChart) pressed(on bool) string { return strconv.FormatBool(on) }
@@ -78,30 +78,30 @@ func (c *ScoreChart) threshold() string {
 }
 
 func (c *ScoreChart) flaggedText() string {
-	return "flagged, " + share(c.App.nFlagged, int64(c.App.store.rows())) + " of the rows"
+	return sayf("flagged, {0} of the rows", share(c.App.nFlagged, int64(c.App.store.rows())))
 }
 
 func (c *ScoreChart) valueText() string {
-	return c.threshold() + ", " + plural(c.App.nFlagged, "row", "rows") + " flagged"
+	return sayf("{0}, {1} flagged", c.threshold(), plural(c.App.nFlagged, "row", "rows"))
 }
 
 func (c *ScoreChart) note() string {
-	s := "Heights grow with the logarithm of the count. "
+	s := say("Heights grow with the logarithm of the count.") + " "
 	if c.App.linear {
-		s = "Heights grow with the count. "
+		s = say("Heights grow with the count.") + " "
 	}
 	if c.App.nFlagged == 0 && c.App.store.rows() > 0 {
 		var top float64
 		for _, v := range c.App.store.attack {
 			top = max(top, v)
 		}
-		return s + "No row reaches " + c.threshold() + "; the highest score is " + decimal(top, 3) + "."
+		return sayf("{0}No row reaches {1}; the highest score is {2}.", s, c.threshold(), decimal(top, 3))
 	}
-	return s + "Rows at or above the threshold are flagged; the verdicts themselves do not change."
+	return sayf("{0}Rows at or above the threshold are flagged; the verdicts themselves do not change.", s)
 }
 
 func (c *ScoreChart) describe() string {
-	return plural(int64(c.App.store.rows()), "row", "rows") + "; " + plural(c.App.nFlagged, "row", "rows") + " at or above the threshold of " + c.threshold() + ". The button Table shows the counts."
+	return sayf("{0}; {1} at or above the threshold of {2}. The button Table shows the counts.", plural(int64(c.App.store.rows()), "row", "rows"), plural(c.App.nFlagged, "row", "rows"), c.threshold())
 }
 
 // table returns the bins that are not empty as range, count and side.
@@ -117,9 +117,9 @@ func (c *ScoreChart) table() [][3]string {
 		case from >= c.App.threshold:
 			side = "flagged"
 		case to > c.App.threshold:
-			side = "in part"
+			side = say("in part")
 		}
-		out = append(out, [3]string{decimal(from, 2) + " to " + decimal(to, 2), count(n), side})
+		out = append(out, [3]string{sayf("{0} to {1}", decimal(from, 2), decimal(to, 2)), count(n), side})
 	}
 	return out
 }

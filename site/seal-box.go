@@ -10,15 +10,15 @@ func (c *SealBox) s() Seal { return c.App.host.Seal() }
 func (c *SealBox) explain() string {
 	switch s := c.s(); {
 	case !s.Sealed:
-		return "This window is not sealed. The capture is still read and scored here only, but the browser does not enforce it: the page could open a connection. Use it with data that may leave, or find out what failed below."
+		return say("This window is not sealed. The capture is still read and scored here only, but the browser does not enforce it: the page could open a connection. Use it with data that may leave, or find out what failed below.")
 	case s.BytesOut != 0:
-		return "The browser refuses every connection now, but " + size(s.BytesOut) + " left after the page was opened."
+		return sayf("The browser refuses every connection now, but {0} left after the page was opened.", size(s.BytesOut))
 	}
-	return "The browser itself refuses the connections that this page or its worker tries to open. The policy was set before any file could be chosen, and a page cannot take it back. In detail:"
+	return say("The browser itself refuses the connections that this page or its worker tries to open. The policy was set before any file could be chosen, and a page cannot take it back. In detail:")
 }
 
 func (c *SealBox) refused() string {
-	return plural(c.s().Refused, "attempt", "attempts") + " to connect or to leave the page " + map[bool]string{true: "was", false: "were"}[c.s().Refused == 1] + " refused so far, those of the test below included."
+	return plural(c.s().Refused, "attempt to connect or to leave the page was refused so far, those of the test below included.", "attempts to connect or to leave the page were refused so far, those of the test below included.")
 }
 
 // tryAttempts runs the shell's attempts to get a byte out.
@@ -36,16 +36,16 @@ func (a *App) tryAttempts() {
 
 func (c *SealBox) tryText() string {
 	if c.App.trying {
-		return "Trying…"
+		return say("Trying…")
 	}
-	return "Try to get a byte out"
+	return say("Try to get a byte out")
 }
 
 func (c *SealBox) result(t Attempt) string {
 	if t.Blocked {
-		return "✓ refused"
+		return say("✓ refused")
 	}
-	return "✗ got out"
+	return say("✗ got out")
 }
 
 func (c *SealBox) resultClass(t Attempt) string {

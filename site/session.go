@@ -28,23 +28,23 @@ func (a *App) saveSession() {
 	arrange(s.Marks, func(x, y session.Mark) int { return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Row, y.Row)) })
 	name := baseName(a.run.name) + ".session.json"
 	a.host.Download(name, "application/json", [][]byte{session.Append(nil, s)})
-	a.notice = "Saved " + name + " with " + plural(int64(len(s.Marks)), "mark", "marks") + "."
+	a.notice = sayf("Saved {0} with {1}.", name, plural(int64(len(s.Marks)), "mark", "marks"))
 }
 
 // openSession reads a session file and applies it to the run on show.
 func (a *App) openSession(f job.File) {
 	if f.Size() > session.MaxBytes {
-		a.fail("opening the session", job.Failf("session", "Choose a file that this page saved.", "%.60s has %d bytes, a session at most %d", f.Name(), f.Size(), session.MaxBytes))
+		a.fail(say("opening the session"), job.Failf("session", say("Choose a file that this page saved."), "%.60s has %d bytes, a session at most %d", f.Name(), f.Size(), session.MaxBytes))
 		return
 	}
 	a.host.Read(f, func(data []byte, err error) {
 		a.update(func() {
 			if err != nil {
-				a.fail("reading "+short(f.Name(), 60), err)
+				a.fail(sayf("reading {0}", short(f.Name(), 60)), err)
 				return
 			}
 			if err := a.resume(data); err != nil {
-				a.fail("opening the session "+short(f.Name(), 60), err)
+				a.fail(sayf("opening the session {0}", short(f.Name(), 60)), err)
 			}
 		})
 	})
@@ -55,13 +55,13 @@ func (a *App) openSession(f job.File) {
 func (a *App) resume(data []byte) error {
 	s, err := session.Decode(data)
 	if err != nil {
-		return job.Failf("session", "Choose a file that this page saved.", "%v", err)
+		return job.Failf("session", say("Choose a file that this page saved."), "%v", err)
 	}
 	if a.phase != finished || a.store.listed() == 0 {
-		return job.Failf("session", "Score the file first, then open the session.", "a session belongs to a file: it was made for %.60s", s.Files[0].Name)
+		return job.Failf("session", say("Score the file first, then open the session."), "a session belongs to a file: it was made for %.60s", s.Files[0].Name)
 	}
 	if !slices.Equal(s.Files, a.run.sources) {
-		return job.Failf("session", "Score the files that it was made for, in the same order.", "this session was made for %.60s of %d bytes and %d more files, not for what is on show", s.Files[0].Name, s.Files[0].Size, len(s.Files)-1)
+		return job.Failf("session", say("Score the files that it was made for, in the same order."), "this session was made for %.60s of %d bytes and %d more files, not for what is on show", s.Files[0].Name, s.Files[0].Size, len(s.Files)-1)
 	}
 	a.store.marks, a.changes = map[int32]mark{}, nil
 	missing := 0
@@ -92,12 +92,12 @@ func (a *App) resume(data []byte) error {
 	a.find = f.text
 	a.view.set(f, a.view.order, a.threshold)
 	a.recut()
-	a.notice = "Opened the session: " + plural(int64(len(s.Marks)-missing), "mark", "marks")
+	a.notice = sayf("Opened the session: {0}", plural(int64(len(s.Marks)-missing), "mark", "marks"))
 	if missing > 0 {
-		a.notice += "; " + strconv.Itoa(missing) + " are of rows that are not in the table"
+		a.notice += "; " + sayf("{0} are of rows that are not in the table", strconv.Itoa(missing))
 	}
 	if s.Bundle != a.bundle.SHA256 {
-		a.notice += "; it was made with another bundle"
+		a.notice += "; " + say("it was made with another bundle")
 	}
 	a.notice += "."
 	return nil

@@ -32,13 +32,13 @@ func (c *ShapChart) r() *job.Record { return c.App.drawer.record }
 
 func (c *ShapChart) title() string {
 	if k := c.r().Class; k >= 0 && k < len(c.App.store.classes) {
-		return "Why " + c.App.store.classes[k].Name
+		return sayf("Why {0}", c.App.store.classes[k].Name)
 	}
-	return "Why"
+	return say("Why")
 }
 
 func (c *ShapChart) caption() string {
-	return "Row " + count(c.r().Row) + ": " + c.title()
+	return sayf("Row {0}: {1}", count(c.r().Row), c.title())
 }
 
 func (c *ShapChart) pressed() string { return strconv.FormatBool(c.App.drawer.asTable) }
@@ -87,9 +87,9 @@ func (c *ShapChart) help(p job.Attribution) string {
 }
 
 func (c *ShapChart) legend() string {
-	s := "Read from the base value at the bottom up to f(x). ▶ + raises the " + c.r().Unit + " of the class, ◀ − lowers it. Attributions say what the model used, not what caused the traffic; features that move together share their credit."
+	s := sayf("Read from the base value at the bottom up to f(x). ▶ + raises the {0} of the class, ◀ − lowers it. Attributions say what the model used, not what caused the traffic; features that move together share their credit.", c.r().Unit)
 	if c.r().Unit == "log-odds" {
-		s += " The second axis reads the log-odds as a probability."
+		s += " " + say("The second axis reads the log-odds as a probability.")
 	}
 	return s
 }
@@ -97,7 +97,7 @@ func (c *ShapChart) legend() string {
 func (c *ShapChart) base() string {
 	s := decimal(c.r().Base, 4) + " " + c.r().Unit
 	if c.r().Background != "" {
-		s += ", the mean over " + c.r().Background
+		s += ", " + sayf("the mean over {0}", c.r().Background)
 	}
 	return s
 }
@@ -121,5 +121,5 @@ func (c *ShapChart) download() {
 	w := newWaterfall(c.r(), c.App.bundle.Features, 640)
 	name := baseName(c.App.run.name) + ".row" + strconv.FormatInt(c.r().Row, 10) + ".svg"
 	c.App.host.Download(name, "image/svg+xml", [][]byte{w.svg(c.caption())})
-	c.App.notice = "Saved " + name + "."
+	c.App.notice = sayf("Saved {0}.", name)
 }

@@ -163,15 +163,15 @@ func (a *App) compare(at int32) {
 	x := &a.shap
 	if i := slices.Index(x.compared, at); i >= 0 {
 		x.compared = slices.Delete(x.compared, i, i+1)
-		a.notice = "Row " + count(a.store.row[at]) + " is no longer compared."
+		a.notice = sayf("Row {0} is no longer compared.", count(a.store.row[at]))
 		return
 	}
 	if len(x.compared) == compareMost {
-		a.notice = "At most " + strconv.Itoa(compareMost) + " records are compared; take one out first."
+		a.notice = sayf("At most {0} records are compared; take one out first.", strconv.Itoa(compareMost))
 		return
 	}
 	x.compared = append(x.compared, at)
-	a.notice = "Row " + count(a.store.row[at]) + " is compared with " + count(int64(len(x.compared)-1)) + " others, on the screen Why."
+	a.notice = sayf("Row {0} is compared with {1} others, on the screen Why.", count(a.store.row[at]), count(int64(len(x.compared)-1)))
 	if x.find(at) < 0 && !x.running {
 		go a.attributeOne(a.scorers, a.store, at)
 	}

@@ -20,23 +20,23 @@ type topEntry struct {
 
 func (c *SummaryStrip) lists() []topList {
 	a := c.App
-	hosts := "Top sources"
+	hosts := say("Top sources")
 	if n := a.tops.hostCount; n > len(a.tops.hosts) {
-		hosts += " of " + count(int64(n))
+		hosts += " " + sayf("of {0}", count(int64(n)))
 	}
-	none := "No row reaches the threshold."
+	none := say("No row reaches the threshold.")
 	noHost := none
 	if a.nFlagged > 0 {
-		noHost = "The file names no source."
+		noHost = say("The file names no source.")
 	}
 	noTechnique := none
 	if a.nFlagged > 0 {
-		noTechnique = "The flagged classes map to no technique."
+		noTechnique = say("The flagged classes map to no technique.")
 	}
 	return []topList{
-		{"Top classes, flagged", none, c.entries(a.tops.classes, false)},
-		{hosts + ", flagged", noHost, c.entries(a.tops.hosts, false)},
-		{"Top techniques, flagged", noTechnique, c.entries(a.tops.techniques, true)},
+		{say("Top classes, flagged"), none, c.entries(a.tops.classes, false)},
+		{sayf("{0}, flagged", hosts), noHost, c.entries(a.tops.hosts, false)},
+		{say("Top techniques, flagged"), noTechnique, c.entries(a.tops.techniques, true)},
 	}
 }
 
@@ -49,7 +49,7 @@ func (c *SummaryStrip) entries(e []entry, techniques bool) []topEntry {
 				t.text += " " + name
 			}
 		}
-		t.full = t.text + ": " + plural(x.n, "flagged row", "flagged rows") + ". Shows them in the table."
+		t.full = sayf("{0}: {1}. Shows them in the table.", t.text, plural(x.n, "flagged row", "flagged rows"))
 		f := filter{class: x.class, flagged: true}
 		if x.class < 0 {
 			f.text = x.filter

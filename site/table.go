@@ -80,12 +80,12 @@ type heading struct {
 // sight on every screen, then what the file says.
 func (a *App) headings() []heading {
 	h := []heading{
-		{"Row", "row of the file", "c-row num", byRow},
-		{"Verdict", "most probable class", "c-class", byClass},
-		{"Severity", "of the class", "c-sev", bySeverity},
-		{"Probability", "of the class", "c-prob num", byProbability},
-		{"Attack score", "1 − probability of benign; the threshold applies to it", "c-score num", byAttack},
-		{"Anomaly", "share of benign training rows that are less strange", "c-anom num", byAnomaly},
+		{say("Row"), say("row of the file"), "c-row num", byRow},
+		{say("Verdict"), say("most probable class"), "c-class", byClass},
+		{say("Severity"), say("of the class"), "c-sev", bySeverity},
+		{say("Probability"), say("of the class"), "c-prob num", byProbability},
+		{say("Attack score"), say("1 − probability of benign; the threshold applies to it"), "c-score num", byAttack},
+		{say("Anomaly"), say("share of benign training rows that are less strange"), "c-anom num", byAnomaly},
 	}
 	for i, c := range a.store.columns {
 		class := "c-text"
@@ -103,7 +103,7 @@ func (a *App) headings() []heading {
 		}
 		h = append(h, heading{c.title(), strings.TrimSuffix(c.name+", "+c.unit, ", "), class, i})
 	}
-	return append(h, heading{"Technique", "what the verdict is evidence for", "c-tech", byClass})
+	return append(h, heading{say("Technique"), say("what the verdict is evidence for"), "c-tech", byClass})
 }
 
 // sorted returns the aria-sort of a heading. Technique follows from the
@@ -203,9 +203,9 @@ func (a *App) fill(r *tableRow, i int, h []heading) {
 		case h[k].key == byClass:
 			c.text = class.Name
 			if s.outside[i] {
-				c.text, c.mark = "outside ("+class.Name+"?)", "∅"
+				c.text, c.mark = sayf("outside ({0}?)", class.Name), "∅"
 			} else if s.abstained[i] {
-				c.text, c.mark = "withheld ("+class.Name+"?)", "?"
+				c.text, c.mark = sayf("withheld ({0}?)", class.Name), "?"
 			} else if s.flags(i, a.threshold) {
 				c.mark = "⚑"
 			}
@@ -214,7 +214,7 @@ func (a *App) fill(r *tableRow, i int, h []heading) {
 		case h[k].key == byAttack:
 			c.text = decimal(s.attack[i], 3)
 		case h[k].key == bySeverity:
-			c.text, c.mark = job.Severities[s.level(i)], marksOfSeverity[s.level(i)]
+			c.text, c.mark = said(job.Severities[s.level(i)]), marksOfSeverity[s.level(i)]
 			c.class += " sev" + strconv.Itoa(s.level(i))
 		case h[k].key == byAnomaly:
 			c.text = percent(s.anomaly[i])

@@ -27,7 +27,7 @@ func techniqueURL(id string) string {
 // obsolete says what an id is called now if it was revoked, else "".
 func obsolete(id string) string {
 	if now, ok := attack.Current(id); ok && now != id {
-		return "called " + now + " since ATT&CK " + attack.Version()
+		return sayf("called {0} since ATT&CK {1}", now, attack.Version())
 	}
 	return ""
 }

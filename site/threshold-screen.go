@@ -16,7 +16,7 @@ type ThresholdScreen struct {
 func (c *ThresholdScreen) t() *tally2 { return &c.App.measured.done }
 
 func (c *ThresholdScreen) stateHead() []string {
-	return []string{"State", "Below", "Flagged", "Rows", "Share"}
+	return []string{say("State"), say("Below"), say("Flagged"), say("Rows"), say("Share")}
 }
 
 func (c *ThresholdScreen) stateRows() [][]string {
@@ -26,7 +26,7 @@ func (c *ThresholdScreen) stateRows() [][]string {
 		all += n[0] + n[1]
 	}
 	for s, n := range c.t().states {
-		out = append(out, []string{stateNames[s], count(n[0]), count(n[1]), count(n[0] + n[1]), share(n[0]+n[1], all)})
+		out = append(out, []string{said(stateNames[s]), count(n[0]), count(n[1]), count(n[0] + n[1]), share(n[0]+n[1], all)})
 	}
 	return out
 }
@@ -52,18 +52,18 @@ func (c *ThresholdScreen) setOwn(e vugu.DOMEvent, k int) {
 
 func (c *ThresholdScreen) unlabelled() string {
 	if c.App.store.label == nil {
-		return "The file has no labels, so nothing is known of right and wrong here: there is no column Attack or Label. The bundle card has what was measured on its own hold-out."
+		return say("The file has no labels, so nothing is known of right and wrong here: there is no column Attack or Label. The bundle card has what was measured on its own hold-out.")
 	}
-	return "No labelled row has a verdict."
+	return say("No labelled row has a verdict.")
 }
 
 func (c *ThresholdScreen) measures() [][2]string {
 	p, r, f, x := c.t().scores()
-	return [][2]string{{"Precision", percent(p)}, {"Recall", percent(r)}, {"F1", decimal(f, 3)}, {"False alarms", percent(x)}}
+	return [][2]string{{say("Precision"), percent(p)}, {say("Recall"), percent(r)}, {"F1", decimal(f, 3)}, {say("False alarms"), percent(x)}}
 }
 
 func (c *ThresholdScreen) binaryHead() []string {
-	return []string{"Label", "Flagged", "Below", "No verdict"}
+	return []string{say("Label"), say("Flagged"), say("Below"), say("No verdict")}
 }
 
 func (c *ThresholdScreen) binaryRows() [][]string {
@@ -76,19 +76,19 @@ func (c *ThresholdScreen) binaryRows() [][]string {
 
 func (c *ThresholdScreen) basis() string {
 	b := c.t().binary
-	s := "Over " + plural(b[0][0]+b[0][1]+b[1][0]+b[1][1], "row", "rows") + " with a label and a verdict. Precision is the share of flagged rows that are labelled an attack, recall the share of such rows that are flagged."
+	s := sayf("Over {0} with a label and a verdict. Precision is the share of flagged rows that are labelled an attack, recall the share of such rows that are flagged.", plural(b[0][0]+b[0][1]+b[1][0]+b[1][1], "row", "rows"))
 	if n := c.App.store.rows() - c.App.store.listed(); n > 0 {
-		s += " The " + count(int64(n)) + " rows beyond the table are not in it."
+		s += " " + sayf("The {0} rows beyond the table are not in it.", count(int64(n)))
 	}
 	return s
 }
 
 // roc draws the curve with the point of the threshold.
 func (c *ThresholdScreen) roc() *figure {
-	f := &figure{name: "roc", title: "ROC", w: 420, h: 330, head: []string{"False-positive rate", "True-positive rate"}}
+	f := &figure{name: "roc", title: say("ROC"), w: 420, h: 330, head: []string{say("False-positive rate"), say("True-positive rate")}}
 	fpr, tpr, area := c.t().curve()
 	if fpr == nil {
-		f.desc = "There is no curve: the labels are all of one kind."
+		f.desc = say("There is no curve: the labels are all of one kind.")
 		f.notes = []string{f.desc}
 		return f
 	}
@@ -98,26 +98,26 @@ func (c *ThresholdScreen) roc() *figure {
 	for _, v := range []float64{0, 0.2, 0.4, 0.6, 0.8, 1} {
 		f.add(stroke("fig-grid", left, y(v), right, y(v)), label("fig-muted", left-6, y(v)+4, "end", decimal(v, 1)))
 	}
-	f.add(stroke("fig-dash", x(0), y(0), x(1), y(1)), label("fig-muted", (left+right)/2, bottom+34, "middle", "false-positive rate"))
+	f.add(stroke("fig-dash", x(0), y(0), x(1), y(1)), label("fig-muted", (left+right)/2, bottom+34, "middle", say("false-positive rate")))
 	points := make([][2]float64, len(fpr))
 	for i := range fpr {
 		points[i] = [2]float64{x(fpr[i]), y(tpr[i])}
 	}
 	f.add(polyline("fig-line", points))
 	_, recall, _, rate := c.t().scores()
-	f.add(dot("fig-hot", x(rate), y(recall), 5, "at the threshold"))
+	f.add(dot("fig-hot", x(rate), y(recall), 5, say("at the threshold")))
 	for i := range fpr {
 		if i%max(1, len(fpr)/40) == 0 || i == len(fpr)-1 {
 			f.rows = append(f.rows, []string{decimal(fpr[i], 4), decimal(tpr[i], 4)})
 		}
 	}
-	f.desc = "Area under the curve " + decimal(area, 4) + "; at the threshold " + percent(rate) + " of benign rows are flagged and " + percent(recall) + " of attacks."
-	f.notes = []string{"AUC " + decimal(area, 4) + " by the attack score, in steps of 0.001; ● is the common threshold, dashed is chance."}
+	f.desc = sayf("Area under the curve {0}; at the threshold {1} of benign rows are flagged and {2} of attacks.", decimal(area, 4), percent(rate), percent(recall))
+	f.notes = []string{sayf("AUC {0} by the attack score, in steps of 0.001; ● is the common threshold, dashed is chance.", decimal(area, 4))}
 	return f
 }
 
 func (c *ThresholdScreen) matrixHead() []string {
-	out := []string{"Label"}
+	out := []string{say("Label")}
 	for _, k := range c.columns() {
 		if k < len(c.App.store.classes) {
 			out = append(out, c.App.store.classes[k].Name)
@@ -125,7 +125,7 @@ func (c *ThresholdScreen) matrixHead() []string {
 			out = append(out, []string{"withheld", "outside"}[k-len(c.App.store.classes)])
 		}
 	}
-	return append(out, "Rows")
+	return append(out, say("Rows"))
 }
 
 // columns are the classes that any labelled row got, and the two other states.

@@ -73,12 +73,12 @@ func (t *timeline) bin(k int) (from, to float64) {
 // figure draws the time line.
 func (t *timeline) figure(chosen stretch) *figure {
 	const w, h = 960.0, 96.0
-	f := &figure{name: "time", title: "Time line", w: w, h: h + 22, head: []string{"From (UTC)", "To", "Rows", "Flagged"}}
+	f := &figure{name: "time", title: say("Time line"), w: w, h: h + 22, head: []string{sayf("From ({0})", clockName()), say("To"), say("Rows"), say("Flagged")}}
 	var top, rows, hot int64
 	for k, n := range t.all {
 		top, rows, hot = max(top, n), rows+n, hot+t.hot[k]
 	}
-	f.desc = plural(rows, "row", "rows") + ", " + count(hot) + " flagged, from " + moment(t.lo) + " to " + moment(t.hi) + " UTC."
+	f.desc = sayf("{0}, {1} flagged, from {2} to {3} {4}.", plural(rows, "row", "rows"), count(hot), moment(t.lo), moment(t.hi), clockName())
 	height := func(n int64) float64 { return math.Log1p(float64(n)) / math.Log1p(float64(max(top, 1))) * (h - 4) }
 	for k, n := range t.all {
 		if n == 0 {
@@ -86,7 +86,7 @@ func (t *timeline) figure(chosen stretch) *figure {
 		}
 		from, to := t.bin(k)
 		x, pitch := float64(k)*w/timeBins, w/timeBins
-		tip := moment(from) + " to " + moment(to) + ": " + plural(n, "row", "rows") + ", " + count(t.hot[k]) + " flagged"
+		tip := sayf("{0} to {1}: {2}, {3} flagged", moment(from), moment(to), plural(n, "row", "rows"), count(t.hot[k]))
 		class := "fig-cool"
 		if chosen.on && (to < chosen.lo || from > chosen.hi) {
 			class += " fig-faint"
@@ -99,8 +99,8 @@ func (t *timeline) figure(chosen stretch) *figure {
 		}
 		f.rows = append(f.rows, []string{moment(from), moment(to), count(n), count(t.hot[k])})
 	}
-	f.add(stroke("fig-axis", 0, h, w, h), label("fig-muted", 0, h+16, "start", moment(t.lo)+" UTC"), label("fig-muted", w, h+16, "end", moment(t.hi)))
-	f.notes = []string{"Heights grow with the logarithm of the count; the part in the colour of alerts is flagged."}
+	f.add(stroke("fig-axis", 0, h, w, h), label("fig-muted", 0, h+16, "start", moment(t.lo)+" "+clockName()), label("fig-muted", w, h+16, "end", moment(t.hi)))
+	f.notes = []string{say("Heights grow with the logarithm of the count; the part in the colour of alerts is flagged.")}
 	return f
 }
 

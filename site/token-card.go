@@ -18,7 +18,7 @@ type TokenCard struct {
 // Build implements [vugu.Builder].
 func (c *TokenCard) Build(*vugu.BuildIn) *vugu.BuildOut {
 	part := node(nil, "\x1fsection\x1fclass\x1fpart\x1faria-label\x1fWords")
-	words(node(part, "\x1fh3"), "Words")
+	words(node(part, "\x1fh3"), say("Words"))
 	for _, t := range c.App.drawer.record.Texts {
 		words(node(part, "\x1fp\x1fclass\x1fmuted small"), featureName(c.App.bundle.Features, t.Feature))
 		p := node(part, "\x1fp\x1fclass\x1ftokens breaks")
@@ -40,10 +40,10 @@ func (c *TokenCard) Build(*vugu.BuildIn) *vugu.BuildOut {
 		}
 		words(p, t.Text[at:])
 		rows := tokenRows(t)
-		table := &FactTable{Name: "Words", Head: []string{"Word", "Where", "φ"}, Rows: rows}
+		table := &FactTable{Name: say("Words"), Head: []string{say("Word"), say("Where"), "φ"}, Rows: rows}
 		part.AppendChild(table.Build(nil).Out[0])
 	}
-	words(node(part, "\x1fp\x1fclass\x1fmuted small"), "A word that is absent can speak, too: the model knows it from training and did not find it.")
+	words(node(part, "\x1fp\x1fclass\x1fmuted small"), say("A word that is absent can speak, too: the model knows it from training and did not find it."))
 	return &vugu.BuildOut{Out: []*vugu.VGNode{part}}
 }
 
@@ -65,7 +65,7 @@ func tokenRows(t job.Text) [][]string {
 	var list []word
 	for _, k := range t.Tokens {
 		if k.Start >= 0 && k.Start < k.End && k.End <= len(t.Text) {
-			list = append(list, word{t.Text[k.Start:k.End], "in the text", k.SHAP})
+			list = append(list, word{t.Text[k.Start:k.End], say("in the text"), k.SHAP})
 		}
 	}
 	for _, k := range t.Absent {
@@ -89,7 +89,7 @@ func tokenRows(t job.Text) [][]string {
 		}
 	}
 	if t.Rest != 0 {
-		rows = append(rows, []string{"all other absent words", "absent", phiText(t.Rest)})
+		rows = append(rows, []string{say("all other absent words"), "absent", phiText(t.Rest)})
 	}
 	return rows
 }

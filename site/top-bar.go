@@ -29,21 +29,21 @@ func (s Seal) tight() bool { return s.Sealed && s.BytesOut == 0 }
 func (s Seal) text() string {
 	switch {
 	case !s.Sealed:
-		return "Not sealed"
+		return say("Not sealed")
 	case s.BytesOut != 0:
-		return "Sealed, yet " + size(s.BytesOut) + " sent"
+		return sayf("Sealed, yet {0} sent", size(s.BytesOut))
 	}
-	return "Sealed: 0 bytes sent"
+	return say("Sealed: 0 bytes sent")
 }
 
 func (c *TopBar) themeText() string {
 	switch c.App.theme {
 	case "light":
-		return "Light"
+		return say("Light")
 	case "dark":
-		return "Dark"
+		return say("Dark")
 	}
-	return "System"
+	return say("System")
 }
 
 func (c *TopBar) themeMark() string {

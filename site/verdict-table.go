@@ -41,10 +41,10 @@ func (c *VerdictTable) counts() string {
 	shown, listed := int64(len(c.App.view.index)), int64(c.App.store.listed())
 	s := plural(listed, "row", "rows")
 	if shown != listed {
-		s = count(shown) + " of " + s
+		s = sayf("{0} of {1}", count(shown), s)
 	}
 	if c.App.working {
-		s += " · working…"
+		s += " · " + say("working…")
 	}
 	return s
 }
@@ -99,7 +99,7 @@ func (c *VerdictTable) height() string { return "height:" + px(c.win.total) + "p
 func (c *VerdictTable) offset() string { return "transform:translateY(" + px(c.win.offset) + "px)" }
 
 func (c *VerdictTable) tip(h heading) string {
-	return "Sort by " + h.title + ": " + h.tip
+	return sayf("Sort by {0}: {1}", h.title, h.tip)
 }
 
 func (c *VerdictTable) mark(h heading) string {
@@ -113,13 +113,13 @@ func (c *VerdictTable) none() string {
 	case len(a.view.index) > 0 || a.working:
 		return ""
 	case a.store.listed() > 0 && c.f().flagged && a.nFlagged == 0:
-		return "No row reaches the threshold, so nothing is flagged."
+		return say("No row reaches the threshold, so nothing is flagged.")
 	case a.store.listed() > 0:
-		return "No row passes the filter."
+		return say("No row passes the filter.")
 	case a.phase == scoring:
-		return "Waiting for the first rows…"
+		return say("Waiting for the first rows…")
 	}
-	return "There are no verdicts."
+	return say("There are no verdicts.")
 }
 
 func (c *VerdictTable) scrolled(e vugu.DOMEvent) {

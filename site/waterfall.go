@@ -197,7 +197,7 @@ func phiText(v float64) string {
 }
 
 // baseText is the mark under the plot; wide drawings say what it is.
-func (w *waterfall) baseText() string { return "base " + decimal(w.base, 3) }
+func (w *waterfall) baseText() string { return sayf("base {0}", decimal(w.base, 3)) }
 func (w *waterfall) endText() string  { return "f(x) " + decimal(w.end, 3) }
 
 // edge keeps the label of a mark at x, about 90 px wide, inside the drawing.
@@ -216,7 +216,7 @@ func (w *waterfall) viewBox() string { return "0 0 " + px(w.width) + " " + px(w.
 // describe says in words what the drawing shows.
 func (w *waterfall) describe() string {
 	var b strings.Builder
-	b.WriteString("From the base value " + decimal(w.base, 3) + " to " + decimal(w.end, 3) + " in " + w.unit + ".")
+	b.WriteString(sayf("From the base value {0} to {1} in {2}.", decimal(w.base, 3), decimal(w.end, 3), w.unit))
 	for _, r := range w.bars {
 		b.WriteString(" " + r.label)
 		if r.value != "" {
@@ -289,7 +289,7 @@ func (w *waterfall) label(b bar) (name, value string) {
 
 func featureName(features []job.Feature, i int) string {
 	if i < 0 || i >= len(features) {
-		return "feature " + strconv.Itoa(i)
+		return sayf("feature {0}", strconv.Itoa(i))
 	}
 	return features[i].Name
 }

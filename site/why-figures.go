@@ -29,7 +29,7 @@ func heat(percentile uint8) string {
 func (a *App) barFigure(rows []int, selected int) *figure {
 	x := &a.shap
 	mean, order := x.importance(rows)
-	f := &figure{name: "importance", title: "What matters: mean |φ|", w: whyWidth, head: []string{"Feature", "Mean |φ|", "Selected record, φ"}}
+	f := &figure{name: "importance", title: say("What matters: mean |φ|"), w: whyWidth, head: []string{say("Feature"), say("Mean |φ|"), say("Selected record, φ")}}
 	shown := order[:min(len(order), whyRows)]
 	top := 1e-12
 	for _, j := range shown {
@@ -57,8 +57,8 @@ func (a *App) barFigure(rows []int, selected int) *figure {
 		}
 		f.rows = append(f.rows, row)
 	}
-	f.desc = "The mean size of the attribution of each feature over " + plural(int64(len(rows)), "record", "records") + "; the table has all " + strconv.Itoa(x.d) + " features."
-	f.notes = []string{"○ is |φ| of the selected record. Size only: the beeswarm shows direction."}
+	f.desc = sayf("The mean size of the attribution of each feature over {0}; the table has all {1} features.", plural(int64(len(rows)), "record", "records"), strconv.Itoa(x.d))
+	f.notes = []string{say("○ is |φ| of the selected record. Size only: the beeswarm shows direction.")}
 	return f
 }
 
@@ -68,7 +68,7 @@ func (a *App) swarmFigure(rows []int, selected int) *figure {
 	x := &a.shap
 	_, order := x.importance(rows)
 	shown := order[:min(len(order), whyRows)]
-	f := &figure{name: "beeswarm", title: "Direction and spread", w: whyWidth, head: []string{"Feature", "Lowest φ", "Median φ", "Highest φ", "Selected record, φ"}}
+	f := &figure{name: "beeswarm", title: say("Direction and spread"), w: whyWidth, head: []string{say("Feature"), say("Lowest φ"), say("Median φ"), say("Highest φ"), say("Selected record, φ")}}
 	step := max(1, len(rows)/whyDots)
 	lo, hi := 0.0, 1e-12
 	for _, k := range rows {
@@ -105,7 +105,7 @@ func (a *App) swarmFigure(rows []int, selected int) *figure {
 			f.add(d)
 		}
 		if selected >= 0 {
-			f.add(dot("fig-ring", at(float64(x.row(selected)[j])), middle, 6, "the selected record: "+signed(float64(x.row(selected)[j]), 4)))
+			f.add(dot("fig-ring", at(float64(x.row(selected)[j])), middle, 6, sayf("the selected record: {0}", signed(float64(x.row(selected)[j]), 4))))
 		}
 	}
 	for _, j := range order {
@@ -131,10 +131,10 @@ func (a *App) swarmFigure(rows []int, selected int) *figure {
 		}
 		f.rows = append(f.rows, row)
 	}
-	f.desc = "Attributions of " + plural(int64(len(rows)), "record", "records") + " by feature; right of the line they raise the class, left they lower it."
-	f.notes = []string{"Colour is the value's rank among training rows, from low (cold) through middle (grey) to high (warm); ○ is the selected record. A dot opens its record."}
+	f.desc = sayf("Attributions of {0} by feature; right of the line they raise the class, left they lower it.", plural(int64(len(rows)), "record", "records"))
+	f.notes = []string{say("Colour is the value's rank among training rows, from low (cold) through middle (grey) to high (warm); ○ is the selected record. A dot opens its record.")}
 	if step > 1 {
-		f.notes = append(f.notes, "Every "+strconv.Itoa(step)+"th record is drawn; the table counts all.")
+		f.notes = append(f.notes, sayf("Every {0}th record is drawn; the table counts all.", strconv.Itoa(step)))
 	}
 	return f
 }
@@ -144,7 +144,7 @@ func (a *App) dependenceFigure(rows []int, selected int) *figure {
 	x := &a.shap
 	j := min(max(x.feature, 0), max(x.d-1, 0))
 	name := featureName(a.bundle.Features, j)
-	f := &figure{name: "dependence", title: "How " + name + " acts", w: whyWidth, h: 268, head: []string{"Value's percentile", "Records", "Mean φ"}}
+	f := &figure{name: "dependence", title: sayf("How {0} acts", name), w: whyWidth, h: 268, head: []string{say("Value's percentile"), say("Records"), say("Mean φ")}}
 	lo, hi := 0.0, 1e-12
 	var sums, counts [10]float64
 	for _, k := range rows {
@@ -162,7 +162,7 @@ func (a *App) dependenceFigure(rows []int, selected int) *figure {
 	for _, v := range niceTicks(lo, hi, 5) {
 		f.add(stroke("fig-grid", 56, y(v), whyWidth-14, y(v)), label("fig-muted", 50, y(v)+4, "end", tickText(v, hi-lo)))
 	}
-	f.add(stroke("fig-axis", 56, y(0), whyWidth-14, y(0)), label("fig-muted", whyWidth/2, bottom+34, "middle", "rank of the value among training rows"))
+	f.add(stroke("fig-axis", 56, y(0), whyWidth-14, y(0)), label("fig-muted", whyWidth/2, bottom+34, "middle", say("rank of the value among training rows")))
 	missing := 0
 	step := max(1, len(rows)/1000)
 	for i := 0; i < len(rows); i += step {
@@ -185,14 +185,14 @@ func (a *App) dependenceFigure(rows []int, selected int) *figure {
 	}
 	for b, n := range counts {
 		if n > 0 {
-			f.rows = append(f.rows, []string{strconv.Itoa(10*b) + " to " + strconv.Itoa(10*b+10) + " %", count(int64(n)), signed(sums[b]/n, 4)})
+			f.rows = append(f.rows, []string{sayf("{0} to {1} %", strconv.Itoa(10*b), strconv.Itoa(10*b+10)), count(int64(n)), signed(sums[b]/n, 4)})
 		}
 	}
-	f.desc = "φ of " + name + " against the rank of its value, for " + plural(int64(len(rows)), "record", "records") + "."
+	f.desc = sayf("φ of {0} against the rank of its value, for {1}.", name, plural(int64(len(rows)), "record", "records"))
 	if missing > 0 {
-		f.notes = append(f.notes, plural(int64(missing), "record has", "records have")+" no rank, because the value is missing.")
+		f.notes = append(f.notes, sayf("{0} no rank, because the value is missing.", plural(int64(missing), "record has", "records have")))
 	}
-	f.notes = append(f.notes, "Main effect and interaction are mixed: records at the same rank differ in their other features.")
+	f.notes = append(f.notes, say("Main effect and interaction are mixed: records at the same rank differ in their other features."))
 	return f
 }
 
@@ -206,7 +206,7 @@ func (a *App) compareFigure() *figure {
 			rows = append(rows, k)
 		}
 	}
-	f := &figure{name: "compare", title: "Records compared", w: whyWidth, head: []string{"Feature"}}
+	f := &figure{name: "compare", title: say("Records compared"), w: whyWidth, head: []string{say("Feature")}}
 	_, order := x.importance(rows)
 	shown := order[:min(len(order), 12)]
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -227,7 +227,7 @@ func (a *App) compareFigure() *figure {
 		for _, v := range path {
 			lo, hi = min(lo, v), max(hi, v)
 		}
-		f.head = append(f.head, "Row "+count(a.store.row[x.at[k]])+", φ")
+		f.head = append(f.head, sayf("Row {0}, φ", count(a.store.row[x.at[k]])))
 	}
 	if !(hi > lo) {
 		lo, hi = lo-0.5, lo+0.5
@@ -237,7 +237,7 @@ func (a *App) compareFigure() *figure {
 	f.h = bottom + 24
 	at := f.axis(lo, hi, whyLeft, whyWidth-70, 0, bottom, func(v float64) string { return tickText(v, hi-lo) })
 	for i := range steps {
-		name := "all others"
+		name := say("all others")
 		if i > 0 {
 			name = featureName(a.bundle.Features, shown[len(shown)-i])
 		}
@@ -264,12 +264,12 @@ func (a *App) compareFigure() *figure {
 		}
 		f.rows = append(f.rows, row)
 	}
-	cells("base value", func(k int) float64 { return x.base[k] })
+	cells(say("base value"), func(k int) float64 { return x.base[k] })
 	for _, j := range order {
 		cells(featureName(a.bundle.Features, j), func(k int) float64 { return float64(x.row(k)[j]) })
 	}
 	cells("f(x)", func(k int) float64 { return x.margin[k] })
-	f.desc = plural(int64(len(rows)), "record", "records") + ", each from its base value at the bottom to f(x) at the top; where lines part, features made the difference."
-	f.notes = []string{"Each line is about the class of its own record. The open record's line stands out."}
+	f.desc = sayf("{0}, each from its base value at the bottom to f(x) at the top; where lines part, features made the difference.", plural(int64(len(rows)), "record", "records"))
+	f.notes = []string{say("Each line is about the class of its own record. The open record's line stands out.")}
 	return f
 }

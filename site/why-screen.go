@@ -69,21 +69,21 @@ func (c *WhyScreen) state() string {
 	x := c.x()
 	switch {
 	case x.running:
-		return count(int64(x.n())) + " of " + plural(int64(x.total), "record", "records") + " explained"
+		return sayf("{0} of {1} explained", count(int64(x.n())), plural(int64(x.total), "record", "records"))
 	case x.n() == 0:
-		return "Nothing is explained yet."
+		return say("Nothing is explained yet.")
 	case x.total > 0 && x.total < x.sampled:
-		return "An even sample of " + count(int64(x.n())) + " of " + count(int64(x.sampled)) + " records is explained."
+		return sayf("An even sample of {0} of {1} records is explained.", count(int64(x.n())), count(int64(x.sampled)))
 	}
-	return plural(int64(x.n()), "record is", "records are") + " explained."
+	return sayf("{0} explained.", plural(int64(x.n()), "record is", "records are"))
 }
 
 func (c *WhyScreen) ask() string {
 	n := len(c.App.view.index)
 	if n > explainMost {
-		return "Explain a sample of the " + count(int64(n)) + " rows in the table"
+		return sayf("Explain a sample of the {0} rows in the table", count(int64(n)))
 	}
-	return "Explain the " + plural(int64(n), "row", "rows") + " in the table"
+	return sayf("Explain the {0} in the table", plural(int64(n), "row", "rows"))
 }
 
 func (c *WhyScreen) share() string {
@@ -94,15 +94,15 @@ func (c *WhyScreen) share() string {
 func (c *WhyScreen) basis() string {
 	x := c.x()
 	if len(c.rows) == 0 {
-		return "Filter the table first to explain less, for instance to the flagged rows. Attributions say what the model used, not what caused the traffic."
+		return say("Filter the table first to explain less, for instance to the flagged rows. Attributions say what the model used, not what caused the traffic.")
 	}
-	s := "Base value of " + c.App.store.classes[c.class].Name + ": " + decimal(x.base[c.rows[0]], 4)
+	s := sayf("Base value of {0}: {1}", c.App.store.classes[c.class].Name, decimal(x.base[c.rows[0]], 4))
 	if r := c.App.drawer.record; r != nil && r.Background != "" {
-		s += ", the mean over " + r.Background
+		s += ", " + sayf("the mean over {0}", r.Background)
 	} else {
-		s += ", the mean over the background that each record names"
+		s += ", " + say("the mean over the background that each record names")
 	}
-	return s + ". Largest |base + Σφ − f(x)| of all records: " + scientific(x.additivity) + ". Features that move together share their credit."
+	return sayf("{0}. Largest |base + Σφ − f(x)| of all records: {1}. Features that move together share their credit.", s, scientific(x.additivity))
 }
 
 // counts returns the explained rows by class.
@@ -131,7 +131,7 @@ func (c *WhyScreen) feature(e vugu.DOMEvent) {
 }
 
 func (c *WhyScreen) clusterHead() []string {
-	return []string{"Reasons", "Class", "Flagged rows"}
+	return []string{say("Reasons"), say("Class"), say("Flagged rows")}
 }
 
 func (c *WhyScreen) clusterRows() [][]string {

@@ -1,7 +1,7 @@
 // Command compact rewrites what vugugen generates into calls of the helpers in
 // site/node.go, which halves the code of a template and with it a large part
-// of the page's download, and leaves out the white space that merely indents
-// markup.
+// of the page's download, makes its texts messages of the catalogue, and leaves
+// out the white space that merely indents markup.
 //
 //	go run ./internal/compact 0_components_gen.go
 //
@@ -12,6 +12,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"os"
 	"regexp"
 	"strconv"
@@ -24,6 +25,7 @@ var (
 	element = regexp.MustCompile(`(?m)^\s*vgn = &vugu\.VGNode\{Type: vugu\.VGNodeType\(3\), Namespace: "(svg)?", Data: "([\w-]+)", Attr: \[\]vugu\.VGAttribute(?:\(nil\)|\{(.*)\})\}\n(\s*vgparent\.AppendChild\(vgn\)\n)?`)
 	attr    = regexp.MustCompile(`Namespace: "", Key: ("(?:[^"\\]|\\.)*"), Val: ("(?:[^"\\]|\\.)*")`)
 	listen  = regexp.MustCompile(`vgn\.DOMEventHandlerSpecList = append\(vgn\.DOMEventHandlerSpecList, vugu\.DOMEventHandlerSpec\{\s*EventType:\s+("\w+"),\s*Func:\s+(func\(event vugu\.DOMEvent\) \{[^\n]*\}),\s*// implementation[^\n]*\s*\}\)|vgn\.DOMEventHandlerSpecList = append\(vgn\.DOMEventHandlerSpecList, vugu\.DOMEventHandlerSpec\{\s*EventType:\s+("\w+"),\s*Func:\s+(func\(event vugu\.DOMEvent\) \{[^\n]*\}),\s*\}\)`)
+	static  = regexp.MustCompile(`vgn\.SetInnerHTML\(vugu\.HTML\(("(?:[^"\\]|\\.)*")\)\)`)
 	unused  = regexp.MustCompile(`(?m)^\s*_ = vgparent\n`)
 )
 
@@ -46,6 +48,17 @@ func rewrite(path string) error {
 	}
 	out := indent.ReplaceAll(src, nil)
 	out = text.ReplaceAll(out, []byte("told(vgparent, $1)\n"))
+	// what stands in a template literally is a message: told translates it
+	out = static.ReplaceAllFunc(out, func(m []byte) []byte {
+		s, err := strconv.Unquote(string(static.FindSubmatch(m)[1]))
+		if err != nil {
+			return m
+		}
+		if strings.Contains(s, "<") {
+			return fmt.Appendf(nil, "translated(vgn, %s)", strconv.Quote(s))
+		}
+		return fmt.Appendf(nil, "told(vgn, %s)", strconv.Quote(html.UnescapeString(s)))
+	})
 	out = element.ReplaceAllFunc(out, func(m []byte) []byte {
 		p := element.FindSubmatch(m)
 		parent := "nil"
