@@ -47,12 +47,35 @@ func path(class, d, tip string) shape {
 	return shape{"path", []string{"class", class, "d", d}, "", tip}
 }
 
-// figure draws a lane for each device: heights, the limit, scenarios as
-// lettered triangles, and the window of the cursor.
-func (x *fleet) figure(s *store) *figure {
+// fleetDrawing is the time lines, and where the cursor goes on them.
+type fleetDrawing struct {
+	figure
+	tops        map[*deviceCount]float64 // of the lanes
+	lane, pitch float64                  // height of a lane, width of a bar
+	across      func(at float64) float64
+}
+
+// at returns the drawing with the cursor on a window.
+func (f *fleetDrawing) at(x *fleet, s *store) *figure {
+	out := f.figure
+	i := x.window()
+	if i < 0 {
+		return &out
+	}
+	if top, ok := f.tops[x.cursor.device]; ok {
+		at := f.across(s.time(int(i))) + f.pitch/2
+		v := top + f.lane - x.key.height(s.value(i, x.key.attack))*(f.lane-2)
+		out.shapes = append(f.shapes[:len(f.shapes):len(f.shapes)], stroke("fig-pick", at, top-2, at, top+f.lane+3), dot("fig-ring", at, v, 4, ""))
+	}
+	return &out
+}
+
+// draw draws a lane for each device: heights, the limit, and scenarios as
+// lettered triangles.
+func (x *fleet) draw() *fleetDrawing {
 	n, key := &x.done, x.key
-	f := &figure{name: "devices", title: say("Time line by device"), w: fleetWidth,
-		head: []string{say("Device"), sayf("From ({0})", clockName()), say("To"), say("Windows"), say("Highest"), say("At the limit"), say("Scenarios"), say("Simulated")}}
+	f := &fleetDrawing{figure: figure{name: "devices", title: say("Time line by device"), w: fleetWidth,
+		head: []string{say("Device"), sayf("From ({0})", clockName()), say("To"), say("Windows"), say("Highest"), say("At the limit"), say("Scenarios"), say("Simulated")}}}
 	lane := 40.0
 	if len(n.lanes) == 1 {
 		lane = 120
@@ -71,14 +94,13 @@ func (x *fleet) figure(s *store) *figure {
 		bottom := top + lane
 		y := func(v float64) float64 { return bottom - key.height(v)*(lane-2) }
 		f.add(label("", fleetLeft-8, bottom-lane/2, "end", short(d.name, 20)))
-		note, class := say("real"), "fig-muted"
-		switch {
-		case d.simulated == int64(len(d.rows)):
-			note, class = say("SIMULATED"), "fig-stamp"
-		case d.simulated > 0:
-			note, class = say("partly SIMULATED"), "fig-stamp"
+		if d.simulated > 0 {
+			note := say("SIMULATED")
+			if d.simulated < int64(len(d.rows)) {
+				note = say("partly SIMULATED")
+			}
+			f.add(label("fig-stamp", fleetLeft-8, bottom-lane/2+15, "end", note))
 		}
-		f.add(label(class, fleetLeft-8, bottom-lane/2+15, "end", note))
 		limit := y(key.limit)
 		f.add(stroke("fig-grid", fleetLeft, bottom-lane+2, fleetRight, bottom-lane+2), stroke("fig-dash", fleetLeft, limit, fleetRight, limit), stroke("fig-axis", fleetLeft, bottom, fleetRight, bottom))
 		f.add(label("fig-muted", fleetRight+4, limit+4, "start", key.text(key.limit)))
@@ -114,14 +136,8 @@ func (x *fleet) figure(s *store) *figure {
 			f.add(path("fig-cool", cool.String(), ""))
 		}
 	}
-	x.marks(f, tops, across)
-	if i := x.window(); i >= 0 {
-		if top, ok := tops[x.cursor.device]; ok {
-			at := across(s.time(int(i))) + pitch/2
-			v := top + lane - key.height(s.value(i, key.attack))*(lane-2)
-			f.add(stroke("fig-pick", at, top-2, at, top+lane+3), dot("fig-ring", at, v, 4, ""))
-		}
-	}
+	f.tops, f.lane, f.pitch, f.across = tops, lane, pitch, across
+	x.marks(f)
 	bottom := float64(len(n.lanes))*(lane+markStrip+4) + 4
 	f.h = bottom + 20
 	f.add(label("fig-muted", fleetLeft, bottom+13, "start", moment(n.lo)+" "+clockName()), label("fig-muted", fleetRight, bottom+13, "end", moment(n.end())))
@@ -153,11 +169,11 @@ func (x *fleet) figure(s *store) *figure {
 
 // marks draws the episodes. A letter stands beside each triangle and says which
 // scenario it is; its name follows where there is room.
-func (x *fleet) marks(f *figure, tops map[*deviceCount]float64, across func(float64) float64) {
-	n := &x.done
+func (x *fleet) marks(f *fleetDrawing) {
+	n, across := &x.done, f.across
 	free := map[*deviceCount]float64{} // where the last text ends
 	for k, e := range n.episodes {
-		top, ok := tops[e.device]
+		top, ok := f.tops[e.device]
 		if !ok {
 			continue
 		}

@@ -24,7 +24,8 @@ const (
 
 const (
 	maxLanes    = 12   // devices drawn
-	laneBins    = 192  // stretches of time in a lane, at most
+	laneBins    = 240  // stretches of time in a lane, at most
+	allBins     = 960  // in all lanes: each is a line of the table
 	maxEpisodes = 5000 // kept
 	episodeGap  = 3    // windows between two of one episode, at most
 )
@@ -234,8 +235,10 @@ func (n *fleetCounts) choose(s *store, key fleetKey) {
 	for _, d := range n.devices {
 		if len(n.lanes) < maxLanes && (key.only == "" || key.only == d.name) {
 			n.lanes = append(n.lanes, d)
-			d.bins = make([]laneBin, n.bins())
 		}
+	}
+	for _, d := range n.lanes {
+		d.bins = make([]laneBin, n.bins())
 	}
 }
 
@@ -247,18 +250,19 @@ func permuted(x []int32, order []int) []int32 {
 	return out
 }
 
-// bins is the number of stretches of time: one a window, up to laneBins.
+// bins is the number of stretches of time of a lane: one a window, while there
+// are not too many.
 func (n *fleetCounts) bins() int {
 	if !(n.hi > n.lo) || !(n.pitch > 0) {
 		return 1
 	}
-	return int(min(math.Floor((n.hi-n.lo)/n.pitch)+1, laneBins))
+	return int(min(math.Floor((n.hi-n.lo)/n.pitch)+1, float64(min(laneBins, allBins/max(len(n.lanes), 1)))))
 }
 
 // bin is the stretch that a time falls into; from is where one begins.
 func (n *fleetCounts) bin(at float64) int {
 	k := n.bins()
-	return min(max(int((at-n.lo)/max(n.end()-n.lo, 1)*float64(k)), 0), k-1)
+	return min(max(int((at-n.lo)/max(n.end()-n.lo, 1)*float64(k)+1e-6), 0), k-1) // windows begin on a grid, which rounding must not leave
 }
 
 func (n *fleetCounts) from(bin int) float64 {

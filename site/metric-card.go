@@ -2,6 +2,7 @@ package site
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,12 +80,16 @@ func (c *MetricCard) figure() *figure {
 	const w, left, pitch = 460.0, 150.0, 24.0
 	f := &figure{name: "row" + strconv.FormatInt(r.Row, 10) + ".metrics", title: sayf("Metrics behind {0}", of), w: w,
 		head: []string{say("Metric"), "φ", say("Level"), say("Change"), say("Volatility"), say("Its own features")}}
+	own := slices.ContainsFunc(m.list, func(x metricSum) bool { return x.kinds[3] != 0 })
+	if !own {
+		f.head = f.head[:5]
+	}
 	cells := func(name string, phi float64, kinds [4]float64) {
 		row := []string{name, signed(phi, 5)}
 		for _, v := range kinds {
 			row = append(row, signed(v, 5))
 		}
-		f.rows = append(f.rows, row)
+		f.rows = append(f.rows, row[:len(f.head)])
 	}
 	shown := m.list[:min(len(m.list), metricBars)]
 	lo, hi, rest := 0.0, 0.0, 0.0
@@ -122,7 +127,7 @@ func (c *MetricCard) figure() *figure {
 		}
 	}
 	cells(say("Sum over metrics"), m.metrics, kinds)
-	f.rows = append(f.rows, []string{say("Sum over features"), signed(m.features, 5), noValue, noValue, noValue, noValue})
+	f.rows = append(f.rows, []string{say("Sum over features"), signed(m.features, 5), noValue, noValue, noValue, noValue}[:len(f.head)])
 	f.desc = sayf("{0}; base {1} and {2} give {3}, in {4}.", plural(int64(len(m.list)), "metric", "metrics"), decimal(base, 4), signed(m.metrics, 4), decimal(margin, 4), unit)
 	f.notes = []string{
 		sayf("Sum over metrics {0} = sum over {1} features {2}, difference {3}. Base {4} + sum = {5}, in {6}.", signed(m.metrics, 4), count(int64(m.n)), signed(m.features, 4), scientific(math.Abs(m.metrics-m.features)), decimal(base, 4), decimal(margin, 4), unit),

@@ -11,7 +11,16 @@ import (
 type TelemetryScreen struct {
 	App *App
 
-	fig *figure
+	fig   *figure
+	drawn *fleetDrawing
+	of    drawnOf
+}
+
+// drawnOf is what a drawing depends on, but for the cursor.
+type drawnOf struct {
+	store           *store
+	key             fleetKey
+	language, clock string
 }
 
 func (c *TelemetryScreen) x() *fleet { return &c.App.fleet }
@@ -23,7 +32,10 @@ func (c *TelemetryScreen) Compute() {
 	c.fig = nil
 	if len(c.n().lanes) > 0 {
 		c.x().begin(c.App.store)
-		c.fig = c.x().figure(c.App.store)
+		if of := (drawnOf{c.App.store, c.x().key, tongue.Code, clockName()}); c.drawn == nil || c.of != of {
+			c.drawn, c.of = c.x().draw(), of
+		}
+		c.fig = c.drawn.at(c.x(), c.App.store)
 	}
 }
 

@@ -157,7 +157,7 @@ func TestTelemetryScreen_showsDevicesScenariosAndSimulation(t *testing.T) {
 		}
 	}
 	// the figure's table has every bar, the file too
-	f := p.app.fleet.figure(st)
+	f := p.app.fleet.draw()
 	bars := 0
 	for _, r := range f.rows {
 		if len(r) != len(f.head) {
@@ -165,7 +165,7 @@ func TestTelemetryScreen_showsDevicesScenariosAndSimulation(t *testing.T) {
 		}
 		bars++
 	}
-	if want := 2 * n.bins(); bars != want || n.bins() != laneBins {
+	if want := 2 * n.bins(); bars != want || n.bins() != 200 {
 		t.Errorf("%d rows of the table, %d stretches for each device", bars, n.bins())
 	}
 	p.fire(func(n *vugu.VGNode) bool { return n.Data == "button" && deep(n) == "CSV" }, "click", nil)
