@@ -143,6 +143,19 @@ var channels = []channel{
 	{name: "worker import()", code: "await work(`import('${location.origin}/boot.js?d=${C}')`)"},
 	{name: "worker of a worker", code: "await work(`new Worker('${location.origin}/worker.js?d=${C}')`)"},
 	{name: "worker font", code: "await work(`new FontFace('x', 'url(${SINK}/?d=${C})').load()`)"},
+
+	// the service worker; on the page without protection the first registers one
+	{name: "service worker of the shell", code: `await parent.navigator.serviceWorker.register('/sw.js?d=' + C)`},
+	{name: "service worker of that address", code: `await navigator.serviceWorker.register('/sw.js?c=' + C)`},
+	{name: "message to the service worker", code: `(await keeper(navigator)).active.postMessage(C)`},
+	{name: "update of the service worker", code: `document.cookie = 'd=' + C; await (await keeper(navigator)).update()`},
+	{name: "update of the service worker in the shell", code: `document.cookie = 'd=' + C; await (await keeper(parent.navigator)).update()`},
+	{name: "update of the service worker in a frame", code: `const f = document.createElement('iframe'); f.srcdoc = 'x';
+		await new Promise((r) => { f.onload = r; document.body.append(f); }); await (await keeper(f.contentWindow.navigator)).update()`},
+	{name: "fetch through the service worker", code: `await keeper(navigator); await fetch('/' + C)`},
+	{name: "frame through the service worker", code: `await keeper(navigator); await new Promise((r) => { put(document, 'iframe', {src: '/' + C}).onload = r })`},
+	{name: "frame of the shell through the service worker", code: `await keeper(navigator); await new Promise((r) => { put(parent.document, 'iframe', {src: '/app.html?d=' + C}).onload = r })`},
+	{name: "background fetch", code: `await (await keeper(navigator)).backgroundFetch.fetch('x', ['/?d=' + C]); await new Promise((r) => setTimeout(r, 1200))`},
 }
 
 // prelude defines what the code of a channel may use.
@@ -154,6 +167,11 @@ const put = (doc, tag, attributes) => {
 	return e;
 };
 const blank = () => put(document, 'iframe', {}).contentWindow;
+const keeper = async (nav) => {
+	const r = await nav.serviceWorker.getRegistration();
+	for (let i = 0; i < 50 && !r.active; i++) await new Promise((r) => setTimeout(r, 20));
+	return r;
+};
 const gather = async (w) => {
 	const p = new w.RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:' + STUN}]});
 	p.createDataChannel('x');

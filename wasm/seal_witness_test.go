@@ -242,6 +242,9 @@ func unprotected(t *testing.T, w *witness) string {
 	return record(t, w, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Cache-Control", "no-store")
 		switch path := r.URL.Path; {
+		case path == "/sw.js":
+			rw.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(rw, `onmessage = (e) => fetch('/?d=' + e.data); oninstall = () => skipWaiting()`)
 		case path == "/":
 			rw.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(rw, `<!doctype html><head></head><body><iframe id=frame src=app.html></iframe>`)

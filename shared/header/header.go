@@ -22,9 +22,9 @@ type Header struct{ Name, Value string }
 // browser, channel by channel.
 const (
 	// policyShell is index.html: one script, one frame of this server, no
-	// connection at all. boot.js takes the frame's freedom away as well once
+	// connection at all, one service worker. boot.js takes the frame's freedom away as well once
 	// the program has loaded.
-	policyShell = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; connect-src 'none'; " +
+	policyShell = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-src 'self'; connect-src 'none'; worker-src 'self'; manifest-src 'self'; " +
 		"form-action 'none'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; " + policySandbox
 	// policyApp is the program before it seals itself: it may load what it
 	// needs from this server. boot.js then adds connect-src 'none' and drops
@@ -34,6 +34,8 @@ const (
 	// policyWorker is worker.js when it is loaded from its own address; as a
 	// blob it inherits the sealed policy of the page, which is stricter still.
 	policyWorker = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'none'"
+	// policyKeeper is sw.js, which fetches the files it keeps from this server.
+	policyKeeper = "default-src 'none'; connect-src 'self'"
 	// policyPage is any other document: the error pages.
 	policyPage = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 	// policySandbox forbids pop-ups, forms and leaving for another program;
@@ -66,6 +68,8 @@ func For(p string) []Header {
 		policy, document = policyApp, true
 	case p == "/worker.js":
 		policy, document = policyWorker, true
+	case p == "/sw.js":
+		policy, document = policyKeeper, true
 	case ContentType(p) == "text/html; charset=utf-8" || !strings.Contains(path.Base(p), "."):
 		policy, document = policyPage, true
 	default:
@@ -98,12 +102,17 @@ func For(p string) []Header {
 }
 
 // cacheControl lets caches keep what is named by its own hash for ever, and
-// makes them ask again for everything else.
+// makes them ask again for everything else. sw.js is the exception: a script can
+// make a browser look for a new one at any time, seal or not, and for an hour it
+// is looked for in the browser's own cache only.
 func cacheControl(p string) string {
 	if name := path.Base(p); strings.HasPrefix(p, "/bundles/") {
 		if hash, _, ok := strings.Cut(name, "."); ok && len(hash) == 64 && strings.Trim(hash, "0123456789abcdef") == "" {
 			return "public, max-age=31536000, immutable"
 		}
+	}
+	if p == "/sw.js" {
+		return "max-age=3600"
 	}
 	return "no-cache"
 }
@@ -118,17 +127,18 @@ func frameOptions(p string) string {
 // types lists the kinds of file a site holds. mime.TypeByExtension is not used:
 // its answer depends on the machine.
 var types = map[string]string{
-	".bundle": "application/zip",
-	".css":    "text/css; charset=utf-8",
-	".csv":    "text/csv; charset=utf-8",
-	".html":   "text/html; charset=utf-8",
-	".js":     "text/javascript; charset=utf-8",
-	".json":   "application/json",
-	".md":     "text/plain; charset=utf-8",
-	".pcap":   "application/vnd.tcpdump.pcap",
-	".svg":    "image/svg+xml",
-	".txt":    "text/plain; charset=utf-8",
-	".wasm":   "application/wasm",
+	".bundle":      "application/zip",
+	".css":         "text/css; charset=utf-8",
+	".csv":         "text/csv; charset=utf-8",
+	".html":        "text/html; charset=utf-8",
+	".js":          "text/javascript; charset=utf-8",
+	".json":        "application/json",
+	".md":          "text/plain; charset=utf-8",
+	".pcap":        "application/vnd.tcpdump.pcap",
+	".svg":         "image/svg+xml",
+	".txt":         "text/plain; charset=utf-8",
+	".wasm":        "application/wasm",
+	".webmanifest": "application/manifest+json",
 }
 
 // ContentType returns the media type of the URL path p by its extension,

@@ -33,7 +33,7 @@ func TestFor_everyPathIsClosed(t *testing.T) {
 }
 
 func TestFor_documentsMayConnectNowhereElse(t *testing.T) {
-	for p, want := range map[string]string{"/": "(response-origin)", "/app.html": "(response-origin)", "/worker.js": "()", "/page.wasm": ""} {
+	for p, want := range map[string]string{"/": "(response-origin)", "/app.html": "(response-origin)", "/worker.js": "()", "/sw.js": "(response-origin)", "/page.wasm": ""} {
 		if got := value(t, p, "Connection-Allowlist"); got != want {
 			t.Errorf("%s: connections %q, want %q", p, got, want)
 		}
@@ -56,10 +56,27 @@ func TestFor_onlyWhatIsNamedByItsHashIsKept(t *testing.T) {
 	}
 }
 
+// A script can make a browser look for a new sw.js at any time: for an hour it
+// must find the old one in the browser's own cache. As a worker it may fetch from
+// this server and do nothing else; the shell alone may start it.
+func TestFor_serviceWorker(t *testing.T) {
+	if got := value(t, "/sw.js", "Cache-Control"); got != "max-age=3600" {
+		t.Errorf("Cache-Control %q", got)
+	}
+	if got := value(t, "/sw.js", "Content-Security-Policy"); got != "default-src 'none'; connect-src 'self'" {
+		t.Errorf("policy %q", got)
+	}
+	for p, want := range map[string]bool{"/": true, "/app.html": false, "/404.html": false} {
+		if got := strings.Contains(value(t, p, "Content-Security-Policy"), "worker-src 'self'"); got != want {
+			t.Errorf("%s: may start a service worker: %v", p, got)
+		}
+	}
+}
+
 func TestContentType(t *testing.T) {
 	for p, want := range map[string]string{
 		"/": "text/html; charset=utf-8", "/a.wasm": "application/wasm", "/a.bundle": "application/zip",
-		"/LICENSE-JA4": "text/plain; charset=utf-8", "/a.exe": "application/octet-stream", "/a": "application/octet-stream",
+		"/LICENSE-JA4": "text/plain; charset=utf-8", "/manifest.webmanifest": "application/manifest+json", "/a.exe": "application/octet-stream", "/a": "application/octet-stream",
 	} {
 		if got := header.ContentType(p); got != want {
 			t.Errorf("%s: %q, want %q", p, got, want)

@@ -87,6 +87,7 @@ var (
 	script  = regexp.MustCompile(`<script src="([^"]+)"></script>`)
 	style   = regexp.MustCompile(`<link rel="stylesheet" href="([^"]+)">`)
 	icon    = regexp.MustCompile(`<link rel="icon" href="([^"]+)" type="image/svg\+xml">`)
+	install = regexp.MustCompile(`<link rel="manifest" href="[^"]+">\n?`)
 	frame   = regexp.MustCompile(` src="app.html"`)
 	scripts = regexp.MustCompile(`(?s)<script>.*?</script>`)
 	outside = regexp.MustCompile(`(src|href|action)="([^"]*)"`)
@@ -129,6 +130,7 @@ func (p *page) document(name string) (string, error) {
 		return "", failed
 	}
 	html = frame.ReplaceAllString(html, "")
+	html = install.ReplaceAllString(html, "") // a file on a disk installs nothing
 	for _, m := range outside.FindAllStringSubmatch(scripts.ReplaceAllString(html, ""), -1) {
 		if !strings.HasPrefix(m[2], "data:") && !strings.HasPrefix(m[2], "#") {
 			return "", fmt.Errorf("%s: %.64q would have to be loaded", name, m[0])
