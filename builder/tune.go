@@ -25,6 +25,7 @@ type tuneCommand struct {
 	Rule     string   `enum:"one-error,best" default:"one-error" help:"one-error: the smallest model within one standard error of the best; best: the highest macro-F1."`
 	Seed     uint64   `default:"1" help:"Seed of split, folds, draws and models. Train with the same one: the hold-out rows are the same then."`
 	Split    string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent. Hold-out rows take no part."`
+	Rows     string   `enum:"train,kept" default:"kept" help:"kept: folds of training and validation rows; train: of training rows alone, so that the validation rows can still choose."`
 	Out      string   `required:"" type:"path" help:"Directory for result.json, result.md and the journal that the same command goes on from after a kill."`
 	Workers  int      `help:"Fits at a time, default one a core. The result does not depend on it."`
 	JSON     bool     `name:"json" help:"Print result.json."`
@@ -52,7 +53,7 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	space, err := c.space()
+	space, err := c.space(recipe)
 	if err != nil {
 		return &usageError{err.Error()}
 	}
@@ -70,7 +71,7 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 	}
 	result, err := tune.Run(ctx, data, space, tune.Options{
 		Search: tune.Search(c.Search), Draws: c.Draws, Folds: c.Folds, Resource: tune.Resource(c.Resource), Rule: tune.Rule(c.Rule),
-		Seed: c.Seed, Shares: shares, Recipe: recipe.Name, Workers: c.Workers, Journal: filepath.Join(c.Out, tuneJournal),
+		Seed: c.Seed, Shares: shares, Recipe: recipe.Name, Workers: c.Workers, TrainOnly: c.Rows == "train", Journal: filepath.Join(c.Out, tuneJournal),
 		Progress: func(p tune.Progress) { bar.share(stage(p), 1-p.Left) },
 	})
 	bar.done()
@@ -85,7 +86,7 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 }
 
 // data returns the rows as a search wants them. Terms of texts are those of
-// all rows but the hold-out: folds share them.
+// all rows that the search sees: folds share them.
 func (c *tuneCommand) data(table *train.Table, recipe train.Recipe, shares prep.Shares) (tune.Data, error) {
 	data := tune.Data{X: table.X, Class: table.Class, Classes: table.Classes}
 	if !recipe.Texts() {
@@ -94,7 +95,7 @@ func (c *tuneCommand) data(table *train.Table, recipe train.Recipe, shares prep.
 	}
 	parts := prep.Stratified(table.Class, len(table.Classes), shares, c.Seed)
 	for i, p := range parts {
-		if p == prep.Validation {
+		if p == prep.Validation && c.Rows != "train" {
 			parts[i] = prep.Train
 		}
 	}
@@ -108,7 +109,10 @@ func (c *tuneCommand) data(table *train.Table, recipe train.Recipe, shares prep.
 }
 
 // space returns the space to search.
-func (c *tuneCommand) space() (tune.Space, error) {
+func (c *tuneCommand) space(recipe train.Recipe) (tune.Space, error) {
+	if c.Space == "" && recipe.Texts() && c.Model != tune.Boosting {
+		return tune.TextSpace(), nil
+	}
 	if c.Space == "" {
 		kind := c.Model
 		if kind == "" {
@@ -164,7 +168,7 @@ func (c *tuneCommand) write(s streams, r *tune.Result) error {
 		return err
 	}
 	p := &printer{w: s.out}
-	p.line("%d candidates, %d folds, %d rows; %d hold-out rows took no part", len(r.Candidates), r.Folds, r.Counts.Searched, r.Counts.Holdout)
+	p.line("%d candidates, %d folds, %d rows; %d other rows took no part", len(r.Candidates), r.Folds, r.Counts.Searched, r.Counts.Holdout)
 	p.line("  best      %s", r.Describe(r.Best))
 	p.line("  chosen    %s", r.Describe(r.Chosen))
 	for _, note := range r.Notes {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
@@ -120,6 +121,7 @@ type verdicts struct {
 	attack      []bool // the label is no ordinary traffic
 	class       []int
 	probability []float64
+	all         []float64 // rows×classes, probabilities of all classes
 	score       []float64 // probability of an attack
 	anomaly     []float64 // NaN without an anomaly model
 	abstained   []bool
@@ -240,6 +242,10 @@ func scoreFile(ctx context.Context, s *score.Scorer, info job.Bundle, f File, k 
 		}
 	}
 	truth := truths(d, info)
+	var p []float64 // of the batch that comes next
+	s.Probabilities = func(of []float64) { p = append(p[:0], of...) }
+	defer func() { s.Probabilities = nil }()
+	classes := len(info.Classes)
 	sum, err := s.Score(f, job.Options{MaxRejectShare: 1}, func(_ job.Progress, b *job.Batch) bool {
 		for i := range batchRows(b) {
 			row, ok := at[b.Row[i]]
@@ -248,6 +254,7 @@ func scoreFile(ctx context.Context, s *score.Scorer, info job.Bundle, f File, k 
 				continue
 			}
 			v.add(b, i, truth[d.Class[row]], d.Classes[d.Class[row]])
+			v.all = append(v.all, p[i*classes:(i+1)*classes]...)
 			sample.want(b.Row[i])
 		}
 		return ctx.Err() == nil
@@ -316,6 +323,7 @@ func (v *verdicts) add(b *job.Batch, i int, t truth, label string) {
 
 func (v *verdicts) join(o *verdicts) {
 	v.hasBlank = o.hasBlank
+	v.all = append(v.all, o.all...)
 	v.truth, v.attack, v.class = append(v.truth, o.truth...), append(v.attack, o.attack...), append(v.class, o.class...)
 	v.probability, v.score = append(v.probability, o.probability...), append(v.score, o.score...)
 	v.anomaly, v.abstained = append(v.anomaly, o.anomaly...), append(v.abstained, o.abstained...)
@@ -353,7 +361,7 @@ func (r *Report) remark(file []byte, d *prep.Data, v *verdicts, o Options) {
 		add("%d rows could not be read.", v.rejected)
 	}
 	if !v.hasBlank {
-		add("The bundle has no benign class: there is no attack score, so no ROC curve of attacks and no recall at a false-positive rate.")
+		add("The bundle has no benign class: there is no attack score, so no ROC curve of attacks and no recall at a false-positive rate; each class has curves of its own.")
 	}
 	if len(r.Files) > 1 {
 		add("Several files: read the figures of each before those of all together.")
@@ -361,7 +369,8 @@ func (r *Report) remark(file []byte, d *prep.Data, v *verdicts, o Options) {
 }
 
 // sameSplit reports whether a manifest records the split that a bundle was
-// trained with: random, with its seed and as many rows in each part.
+// trained with: random, or a manifest too, with its seed and as many rows in
+// each part.
 func sameSplit(l bundle.Lineage, m *prep.Manifest) bool {
 	var sum [3]int64
 	for _, n := range m.Counts {
@@ -369,7 +378,13 @@ func sameSplit(l bundle.Lineage, m *prep.Manifest) bool {
 			sum[p] += int64(n[p])
 		}
 	}
-	return m.Scheme == prep.Random && uint64(l.SplitSeed) == m.Seed && l.Split.Train == sum[prep.Train] && l.Split.Holdout == sum[prep.Holdout]
+	return (m.Scheme == prep.Random) == !byManifest(l.Command) && uint64(l.SplitSeed) == m.Seed && l.Split.Train == sum[prep.Train] && l.Split.Holdout == sum[prep.Holdout]
+}
+
+// byManifest reports whether a command of cloister train names a split's file.
+func byManifest(command string) bool {
+	_, split, ok := strings.Cut(command, " --split ")
+	return ok && split != "" && (split[0] < '0' || split[0] > '9')
 }
 
 // JSON returns the report as indented JSON.

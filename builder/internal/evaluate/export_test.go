@@ -28,6 +28,11 @@ func Judge(rows []Row, classes []job.Class, threshold float64, o Options) Part {
 		v.truth, v.class = append(v.truth, r.Truth), append(v.class, r.Said)
 		v.attack = append(v.attack, r.Truth < 0 || !classes[r.Truth].Benign)
 		v.score, v.probability = append(v.score, r.Score), append(v.probability, r.Probability)
+		// the score of class 0 is 1 - Score, that of the verdict its probability
+		p := make([]float64, len(classes))
+		p[0] = 1 - r.Score
+		p[r.Said] = r.Probability
+		v.all = append(v.all, p...)
 		v.anomaly, v.abstained = append(v.anomaly, r.Anomaly), append(v.abstained, r.Abstained)
 	}
 	return measure("rows", v, job.Bundle{Classes: classes, Threshold: threshold}, o)

@@ -3,9 +3,11 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"cloister/builder/internal/publish"
 	"cloister/builder/internal/train"
+	"cloister/shared/frame"
 	"cloister/shared/job"
 	"cloister/shared/score"
 )
@@ -28,14 +30,12 @@ type LeftOut struct {
 // strange is the anomaly percentile that counts as anomalous.
 const strange = 0.99
 
-// leaveOut trains the recipe's first candidate once for each class but the
-// benign one, without its rows, and scores the rows. A recipe without a benign
-// class has none to leave out.
+// leaveOut trains one candidate of the recipe, the first or, of texts, the last,
+// once for each class but the benign one, without its rows, and scores the rows.
+// Of severities it shows which of the others one that was never seen is taken
+// for.
 func leaveOut(ctx context.Context, files []File, o Options) ([]LeftOut, error) {
 	recipe := *o.Recipe
-	if recipe.Benign == "" || recipe.Texts() {
-		return nil, nil
-	}
 	var in []train.File
 	for _, f := range files {
 		in = append(in, train.File{Name: f.Label, ReaderAt: f, Size: f.Bytes})
@@ -44,9 +44,18 @@ func leaveOut(ctx context.Context, files []File, o Options) ([]LeftOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	recipe.Candidates = recipe.Candidates[:1]
+	first := 0
+	if recipe.Benign != "" {
+		first = 1
+	}
+	if n := len(recipe.Candidates); recipe.Texts() {
+		recipe.Candidates = recipe.Candidates[n-1:]
+	} else {
+		recipe.Candidates = recipe.Candidates[:1]
+	}
+	recipe.Compared = 0
 	var out []LeftOut
-	for c := 1; c < len(table.Classes) && len(table.Classes) > 2; c++ {
+	for c := first; c < len(table.Classes) && len(table.Classes) > 2; c++ {
 		o.Progress("without "+table.Classes[c], 0.8+0.2*float64(c)/float64(len(table.Classes)))
 		left, err := leave(ctx, files, table, c, recipe, o)
 		if err != nil {
@@ -119,6 +128,9 @@ func leave(ctx context.Context, files []File, table *train.Table, c int, recipe 
 		}
 	}
 	out.Flagged, out.Abstained, out.Anomalous = ratio(flagged, out.Rows), ratio(abstained, out.Rows), ratio(anomalous, out.Rows)
+	if recipe.Unflagged {
+		out.Anomalous = Number(math.NaN())
+	}
 	out.Named, out.Share = info.Classes[best].Name, ratio(named[best], out.Rows)
 	return out, ctx.Err()
 }
@@ -154,6 +166,31 @@ func without(t *train.Table, c int) *train.Table {
 		}
 		return picked
 	}
-	out.X, out.Fields, out.Other, out.Identity = pick(t.X), pick(t.Fields), pick(t.Other), pick(t.Identity)
+	out.X, out.Fields, out.Other, out.Identity, out.Around = pick(t.X), pick(t.Fields), pick(t.Other), pick(t.Identity), pick(t.Around)
+	out.Place = nil
+	for _, i := range rows {
+		out.Place = append(out.Place, t.Place[i])
+	}
+	if t.Frame != nil {
+		out.Frame = textsOf(t.Frame, rows)
+	}
 	return &out
+}
+
+// textsOf returns the given rows of a frame that holds texts only.
+func textsOf(f *frame.Frame, rows []int) *frame.Frame {
+	has := make([]bool, len(f.Schema.Fields))
+	for k := range has {
+		has[k] = f.Texts[k] != nil
+	}
+	out := frame.New(f.Schema, len(rows), has)
+	for n, i := range rows {
+		out.Row, out.Offset = append(out.Row, int64(n+1)), append(out.Offset, 0)
+		for k, texts := range f.Texts {
+			if texts != nil {
+				out.Texts[k] = append(out.Texts[k], texts[i])
+			}
+		}
+	}
+	return out
 }

@@ -55,6 +55,12 @@ type Class struct {
 	F1        Number `json:"f1"`
 	Support   int    `json:"support"`
 	Predicted int    `json:"predicted"`
+	// AUC and AveragePrecision are of the probability of the class, its rows
+	// against the rest; Curve has their curves, at most 100 points, none when
+	// all rows or no row are of the class.
+	AUC              Number  `json:"auc"`
+	AveragePrecision Number  `json:"average_precision"`
+	Curve            []Point `json:"curve,omitempty"`
 }
 
 // Point is a point of the ROC and precision-recall curves.
@@ -102,6 +108,7 @@ const (
 	reliabilityBins = 10
 	anomalyBins     = 20
 	curvePoints     = 500
+	classPoints     = 100
 	// bootstrapWork bounds rows × rounds.
 	bootstrapWork = 4_000_000
 )
@@ -213,12 +220,27 @@ func (p *Part) detection(v *verdicts, info job.Bundle, o Options) {
 	} {
 		p.add(o, m.name, all, func([]int) float64 { return m.value }, false)
 	}
-	stride := 1 + len(curve)/curvePoints
+	p.Curve = thin(curve, curvePoints)
+}
+
+// thin keeps every so-manieth point of a curve and the last, about most.
+func thin(curve []metric.Point, most int) (out []Point) {
+	stride := 1 + len(curve)/most
 	for i, c := range curve {
 		if i%stride == 0 || i == len(curve)-1 {
-			p.Curve = append(p.Curve, Point{Number(c.Threshold), Number(c.FPR), Number(c.Recall), Number(c.Precision)})
+			out = append(out, Point{Number(c.Threshold), Number(c.FPR), Number(c.Recall), Number(c.Precision)})
 		}
 	}
+	return out
+}
+
+// against returns the curve of a class against the rest, by its probability.
+func (v *verdicts) against(class, k int, known []int) []metric.Point {
+	score, positive := make([]float64, len(known)), make([]bool, len(known))
+	for j, i := range known {
+		score[j], positive[j] = v.all[i*k+class], v.truth[i] == class
+	}
+	return metric.Curve(score, positive)
 }
 
 // auc returns the area under the ROC curve, NaN if a kind is absent.
@@ -324,6 +346,7 @@ func (p *Part) anomaly(v *verdicts) {
 // has a row more for each label that the bundle does not know.
 func (p *Part) classes(v *verdicts, known []int, k int) {
 	c := confusion(v, known, k)
+	sum, met := 0.0, 0
 	for i, class := range v.classes {
 		s := c.Class(i)
 		predicted := 0
@@ -333,8 +356,24 @@ func (p *Part) classes(v *verdicts, known []int, k int) {
 			row[j] = float64(c.Counts[i*k+j])
 		}
 		p.Names, p.Confusion = append(p.Names, class.Name), append(p.Confusion, row)
-		p.Classes = append(p.Classes, Class{class.Name, Number(s.Precision), Number(s.Recall), Number(s.F1), s.Support, predicted})
+		one := Class{
+			Name: class.Name, Precision: Number(s.Precision), Recall: Number(s.Recall), F1: Number(s.F1), Support: s.Support, Predicted: predicted,
+			AUC: Number(math.NaN()), AveragePrecision: Number(math.NaN()),
+		}
+		if s.Support > 0 && s.Support < len(known) {
+			curve := v.against(i, k, known)
+			one.AUC, one.AveragePrecision, one.Curve = Number(auc(curve)), Number(metric.AveragePrecision(curve)), thin(curve, classPoints)
+			sum, met = sum+float64(one.AUC), met+1
+		}
+		p.Classes = append(p.Classes, one)
 	}
+	nan := Number(math.NaN())
+	mean := nan
+	if met > 0 {
+		mean = Number(sum / float64(met))
+	}
+	last := len(p.Measures) - 1 // accuracy stays last
+	p.Measures = slices.Insert(p.Measures, last, Measure{"macro ROC-AUC", mean, nan, nan, len(known)})
 }
 
 // unknownText lists labels without a class with their rows.

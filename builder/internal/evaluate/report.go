@@ -21,6 +21,7 @@ func (r *Report) Document() *document.Document {
 	r.perFile(d)
 	r.matrix(d)
 	r.curves(d)
+	r.classCurves(d)
 	r.calibration(d)
 	r.anomaly(d)
 	r.explanations(d)
@@ -104,9 +105,9 @@ func (r *Report) matrix(d *document.Document) {
 	d.Section("classes", "Classes")
 	p := r.All
 	bars := chart.Bars{Title: "F1 of each class", X: "F1", Max: 1, Notes: []string{}}
-	t := chart.Table{Caption: "Classes", Head: []string{"class", "precision", "recall", "F1", "rows", "verdicts"}}
+	t := chart.Table{Caption: "Classes", Head: []string{"class", "precision", "recall", "F1", "ROC-AUC", "average precision", "rows", "verdicts"}}
 	for _, c := range p.Classes {
-		t.Rows = append(t.Rows, []string{c.Name, figure(c.Precision), figure(c.Recall), figure(c.F1), strconv.Itoa(c.Support), strconv.Itoa(c.Predicted)})
+		t.Rows = append(t.Rows, []string{c.Name, figure(c.Precision), figure(c.Recall), figure(c.F1), figure(c.AUC), figure(c.AveragePrecision), strconv.Itoa(c.Support), strconv.Itoa(c.Predicted)})
 		bars.Names, bars.Values = append(bars.Names, c.Name), append(bars.Values, float64(c.F1))
 		bars.Notes = append(bars.Notes, fmt.Sprintf("of %d rows", c.Support))
 	}
@@ -145,6 +146,39 @@ func (r *Report) curves(d *document.Document) {
 	d.Chart(roc.Draw())
 	d.Chart(low.Draw())
 	d.Chart(pr.Draw())
+}
+
+// linesAChart bounds the lines of one chart: more cannot be told apart in grey.
+const linesAChart = 3
+
+// classCurves draws each class against the rest, a few a chart.
+func (r *Report) classCurves(d *document.Document) {
+	var with []Class
+	for _, c := range r.All.Classes {
+		if c.Curve != nil {
+			with = append(with, c)
+		}
+	}
+	if len(with) == 0 {
+		return
+	}
+	d.Section("class-curves", "Each class against the rest")
+	d.Text("The score is the probability of the class. ROC curves flatter a rare class: there precision says more.")
+	for lo := 0; lo < len(with); lo += linesAChart {
+		some := with[lo:min(lo+linesAChart, len(with))]
+		roc := chart.Lines{Title: "ROC, " + some[0].Name + " and following", X: "false-positive rate", Y: "recall", Unit: true, Diagonal: true}
+		pr := chart.Lines{Title: "Precision and recall, " + some[0].Name + " and following", X: "recall", Y: "precision", Unit: true}
+		for _, c := range some {
+			a, b := chart.Series{Name: c.Name, X: []float64{0}, Y: []float64{0}, Steps: true}, chart.Series{Name: c.Name}
+			for _, q := range c.Curve {
+				a.X, a.Y = append(a.X, float64(q.FPR)), append(a.Y, float64(q.Recall))
+				b.X, b.Y = append(b.X, float64(q.Recall)), append(b.Y, float64(q.Precision))
+			}
+			roc.Series, pr.Series = append(roc.Series, a), append(pr.Series, b)
+		}
+		d.Chart(roc.Draw())
+		d.Chart(pr.Draw())
+	}
 }
 
 func (r *Report) calibration(d *document.Document) {
@@ -280,7 +314,7 @@ func (r *Report) leftOut(d *document.Document) {
 		return
 	}
 	d.Section("left-out", "Attacks that were never shown")
-	d.Text("For each class the recipe's first candidate was trained without it, and its rows scored. Flagged: the attack score reaches the new threshold. Strange: past 99 %% of benign training rows.")
+	d.Text("For each class a candidate of the recipe was trained without it, and its rows scored. Flagged: the attack score reaches the new threshold. Strange: past 99 %% of benign training rows.")
 	bars := chart.Bars{Title: "Share of an unknown attack that is flagged", X: "share", Max: 1, Notes: []string{}}
 	t := chart.Table{Caption: "Classes left out", Head: []string{"class", "rows", "flagged", "no verdict", "strange", "mostly taken for", "share"}}
 	for _, l := range r.LeftOut {

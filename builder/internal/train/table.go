@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloister/builder/internal/packed"
 	"cloister/shared/attack"
 	"cloister/shared/feature"
 	"cloister/shared/frame"
@@ -34,6 +35,7 @@ type Table struct {
 	Identity []float64 // n×5: addresses, ports and start, for the identity baseline; nil for a recipe of texts
 	// Frame holds the texts of the rows, for a recipe of texts.
 	Frame    *frame.Frame
+	Place    []Place  // n
 	Class    []int    // n, index into Classes
 	Classes  []string // in the recipe's order, else benign first, then by name
 	Files    []Input
@@ -117,10 +119,10 @@ func (t *Table) prepare(r Recipe) (err error) {
 }
 
 func (t *Table) read(f File, r Recipe, labels []string) ([]string, error) {
-	src, err := ingest.OpenWith(f, f.Size, ingest.Options{Want: r.Schema})
+	src, err := ingest.OpenWith(f, f.Size, packed.Options(ingest.Options{Want: r.Schema}))
 	var other *ingest.SchemaError
 	if errors.As(err, &other) && r.Texts() && other.Have == frame.Flow { // flows become sentences
-		src, err = ingest.Open(f, f.Size, ingest.Limits{})
+		src, err = ingest.OpenWith(f, f.Size, packed.Options(ingest.Options{}))
 	}
 	if err != nil {
 		return nil, err
@@ -172,6 +174,7 @@ func (t *Table) read(f File, r Recipe, labels []string) ([]string, error) {
 				continue
 			}
 			labels = append(labels, name)
+			t.Place = append(t.Place, Place{len(t.Files), fr.Row[i]})
 			if t.Frame != nil {
 				t.keep(rows, i)
 				continue

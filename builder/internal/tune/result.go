@@ -40,7 +40,7 @@ type Result struct {
 
 // Counts are numbers of labelled rows.
 type Counts struct {
-	Searched int `json:"searched"` // training and validation rows
+	Searched int `json:"searched"` // training and, unless left out, validation rows
 	Holdout  int `json:"holdout"`  // rows that took no part
 }
 
@@ -203,7 +203,7 @@ func (r *Result) Markdown() []byte {
 		how += " by " + string(r.Resource)
 	}
 	line("- %s, %d candidates, %d folds, seed %d", how, len(r.Candidates), r.Folds, r.Seed)
-	line("- %d rows searched; %d hold-out rows (split %s) took no part", r.Counts.Searched, r.Counts.Holdout, r.Split)
+	line("- %d rows searched; %d other rows (split %s) took no part", r.Counts.Searched, r.Counts.Holdout, r.Split)
 	line("- inputs %s", r.Inputs)
 	line("- best: %s", r.Describe(r.Best))
 	line("- chosen: %s", r.Describe(r.Chosen))

@@ -111,7 +111,7 @@ func TestResult_markdown(t *testing.T) {
 	}
 	all := strings.Join(lines, "\n")
 	for _, want := range []string{
-		"halving by trees, 10 candidates, 3 folds, seed 0", "hold-out rows (split 70/15/15) took no part", "within one standard error", `class "c" has 2 rows for 3 folds`,
+		"halving by trees, 10 candidates, 3 folds, seed 0", "other rows (split 70/15/15) took no part", "within one standard error", `class "c" has 2 rows for 3 folds`,
 		"| 0 | 0.111 | 10 |", "| 2 | 1 | 2 | |", "seconds a fit", "min_leaf",
 	} {
 		if !strings.Contains(all, want) {

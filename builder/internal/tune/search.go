@@ -40,7 +40,7 @@ func (s *search) deal(data Data) (short []int, err error) {
 		s.rows.sparse = &grow.Sparse{Start: []int{0}}
 	}
 	for i, part := range prep.Stratified(data.Class, k, s.o.Shares, s.o.Seed) {
-		if part != prep.Holdout {
+		if part == prep.Train || part == prep.Validation && !s.o.TrainOnly {
 			s.rows.take(&all, i)
 			s.rows.class = append(s.rows.class, data.Class[i])
 		}

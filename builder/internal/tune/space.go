@@ -79,6 +79,18 @@ func DefaultSpace(kind string) (Space, bool) {
 	return Space{}, false
 }
 
+// TextSpace returns the space of forests on texts: trees are deep and narrow
+// there, since most terms are in few texts, and few columns matter at a node.
+func TextSpace() Space {
+	return Space{Forest, []Dimension{
+		{Name: "weight_power", Kind: Choice, Grid: []float64{0.25, 0.5, 0.75, 1}},
+		{Name: "min_leaf", Kind: Choice, Grid: []float64{1, 2, 3}},
+		{Name: "features_share", Kind: Choice, Grid: []float64{0, 0.05, 0.1, 0.2}},
+		{Name: "max_depth", Kind: Choice, Grid: []float64{30, 60, 120}},
+		{Name: "trees", Kind: Choice, Grid: []float64{150}},
+	}}
+}
+
 // ParseSpace reads a space as JSON, as result.json holds it. Unknown fields,
 // unknown parameters and values out of range are errors.
 func ParseSpace(r io.Reader) (Space, error) {

@@ -51,10 +51,15 @@ func TestRun_sparse(t *testing.T) {
 			t.Errorf("candidate %d: %+v and %+v", i, x, y)
 		}
 	}
-	boost, _ := tune.DefaultSpace(tune.Boosting)
-	if _, err := tune.Run(context.Background(), packed, boost, o); err == nil {
-		t.Error("boosting of compressed rows")
+	boost := tune.Space{Model: tune.Boosting, Dimensions: []tune.Dimension{{Name: "rounds", Kind: tune.Choice, Grid: []float64{3}}}}
+	if r, err := tune.Run(context.Background(), packed, boost, o); err != nil || len(r.Candidates) != 1 || !(r.Candidates[0].MacroF1 > 0.3) {
+		t.Errorf("boosting of compressed rows: %+v, %v", r, err)
 	}
+	o.TrainOnly = true
+	if r, err := tune.Run(context.Background(), packed, space, o); err != nil || r.Counts.Searched >= a.Counts.Searched || r.Inputs == b.Inputs {
+		t.Errorf("training rows alone: %+v, %v; with validation rows %+v", r, err, a.Counts)
+	}
+	o.TrainOnly = false
 	packed.Class = packed.Class[:n-1]
 	if _, err := tune.Run(context.Background(), packed, space, o); err == nil {
 		t.Error("labels for other rows")

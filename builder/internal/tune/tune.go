@@ -9,7 +9,8 @@
 //
 // The hold-out rows that package train will judge the chosen model on take no
 // part: rows are first split as train.Fit splits them for the same seed and
-// shares, and the search sees training and validation rows only. The score of
+// shares, and the search sees training and validation rows only, or training
+// rows alone with Options.TrainOnly. The score of
 // the chosen candidate is still the best of many, and so too high: the
 // hold-out rows say how good it is.
 //
@@ -65,7 +66,7 @@ const (
 // Data is a labelled table.
 type Data struct {
 	X        []float64    // n×Features row-major; NaN is missing
-	Sparse   *grow.Sparse // instead of X; absent cells are 0. Forests only
+	Sparse   *grow.Sparse // instead of X; absent cells are 0
 	Features int
 	Class    []int    // n, index into Classes
 	Classes  []string // at least two
@@ -84,6 +85,9 @@ type Options struct {
 	Seed     uint64      // of split, folds, draws and models
 	Shares   prep.Shares // as in package train; zero value: 70/15/15
 	Recipe   string      // name for journal and result
+	// TrainOnly keeps the validation rows out as well, so that they can still
+	// choose between what the search found and something else.
+	TrainOnly bool
 
 	Workers int // goroutines; 0 means one a core; no influence on the result
 	// Journal is the file that keeps finished fits; "" keeps none. Its
@@ -191,7 +195,11 @@ func (o *Options) settings() string {
 	if o.Search == Halving {
 		text += fmt.Sprintf(" by %s", o.Resource)
 	}
-	return text + fmt.Sprintf(", %d folds, split %s, seed %d", o.Folds, percent(o.Shares), o.Seed)
+	text += fmt.Sprintf(", %d folds, split %s, seed %d", o.Folds, percent(o.Shares), o.Seed)
+	if o.TrainOnly {
+		text += ", training rows only"
+	}
+	return text
 }
 
 // percent writes shares as prep.ParseShares reads them.
@@ -217,9 +225,6 @@ func Run(ctx context.Context, data Data, space Space, o Options) (*Result, error
 	}
 	if err := space.check(); err != nil {
 		return nil, &OptionError{"space", err.Error()}
-	}
-	if data.Sparse != nil && space.Model != Forest {
-		return nil, &OptionError{"space", "texts can be searched for a forest only"}
 	}
 	if k := len(data.Classes); k < 2 || !data.fits() || slices.ContainsFunc(data.Class, func(c int) bool { return c < 0 || c >= k }) {
 		return nil, fmt.Errorf("table of %d values, %d features, %d labels and %d classes does not fit together", len(data.X), data.Features, len(data.Class), k)
