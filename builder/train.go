@@ -20,7 +20,7 @@ type trainCommand struct {
 	Recipe  string   `required:"" help:"What to train: flows, flows-cic, severity or seed-parity."`
 	Data    []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
 	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
-	Split   string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent."`
+	Split   string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent, or a manifest of cloister prep: the split that it records, made again and compared."`
 	Out     string   `required:"" type:"path" help:"Bundle file to write."`
 	Params  string   `type:"existingfile" help:"result.json of cloister tune: train what the search chose, on its split."`
 	Version string   `default:"1.0.0" help:"Semantic version of the bundle."`
@@ -41,13 +41,16 @@ func (c *trainCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if c.Params != "" {
+		if _, m, err := splitOf(c.Split); err == nil && m != nil {
+			return &usageError{"--params takes the split of its search: give no manifest beside it"}
+		}
 		if err := c.useParams(&recipe); err != nil {
 			return err
 		}
 	}
-	shares, err := prep.ParseShares(c.Split)
+	shares, manifest, err := splitOf(c.Split)
 	if err != nil {
-		return &usageError{err.Error()}
+		return err
 	}
 	if c.Created != "" {
 		if _, err := time.Parse(time.RFC3339, c.Created); err != nil {
@@ -59,11 +62,18 @@ func (c *trainCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	bar := newBar(s, "training")
-	result, err := train.Fit(ctx, table, recipe, train.Options{Seed: c.Seed, Shares: shares, Workers: c.Workers, Progress: bar.share})
+	o := train.Options{Seed: c.Seed, Shares: shares, Workers: c.Workers, Progress: bar.share, Split: manifest}
+	if manifest != nil {
+		if o.Parts, err = c.parts(ctx, table, manifest, recipe); err != nil {
+			return fmt.Errorf("%s: %w", c.Split, err)
+		}
+	}
+	result, err := train.Fit(ctx, table, recipe, o)
 	bar.done()
 	if err != nil {
 		return err
 	}
+	result.SplitName = filepath.Base(c.Split)
 	file, err := publish.Bundle(result, publish.Options{Version: c.Version, CreatedAt: c.Created})
 	if err != nil {
 		return err
@@ -105,6 +115,41 @@ func (c *trainCommand) useParams(recipe *train.Recipe) error {
 	recipe.Params = filepath.Base(c.Params)
 	c.Seed, c.Split = result.Seed, result.Split
 	return nil
+}
+
+// splitOf reads shares such as 70/15/15, or the manifest of a split.
+func splitOf(text string) (prep.Shares, *prep.Manifest, error) {
+	shares, err := prep.ParseShares(text)
+	if err == nil {
+		return shares, nil, nil
+	}
+	f, missing := os.Open(text)
+	if missing != nil {
+		return shares, nil, &usageError{err.Error() + ", or the file of a manifest"}
+	}
+	defer f.Close()
+	m, err := prep.Load(f)
+	if err != nil {
+		return shares, nil, fmt.Errorf("%s: %w", text, err)
+	}
+	return m.Shares, m, nil
+}
+
+// parts returns the parts of the rows by a manifest.
+func (c *trainCommand) parts(ctx context.Context, table *train.Table, m *prep.Manifest, recipe train.Recipe) ([]prep.Part, error) {
+	var files []train.File
+	for _, name := range c.Data {
+		if name == "-" {
+			return nil, &usageError{"standard input can be read once: give a file with the manifest of a split"}
+		}
+		f, err := openInput(name, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		files = append(files, train.File{Name: f.Name(), ReaderAt: f, Size: f.Size()})
+	}
+	return table.PartsOf(ctx, m, files, recipe)
 }
 
 // writeFile writes a file whole or not at all: a reader never sees a part.

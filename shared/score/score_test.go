@@ -134,7 +134,7 @@ func TestExplain_addsUp(t *testing.T) {
 		for _, c := range rec.Classes {
 			shares += c.Probability
 		}
-		if math.Abs(sum-rec.Margin) > 1e-9 || rec.Additivity > rec.Tolerance || rec.Unit != "share of votes" {
+		if math.Abs(sum-rec.Margin) > 1e-9 || rec.Additivity > rec.Tolerance || rec.Unit != "log-odds" {
 			t.Errorf("row %d: base and attributions give %v, the model says %v %s", row, sum, rec.Margin, rec.Unit)
 		}
 		if rec.Classes[0].Probability != probability[row-1] {

@@ -29,7 +29,10 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line("Built with %s from the files below, in the same order; the file it writes is this bundle, byte for byte.\n", m.Lineage.Toolchain)
 
 	line("## Model\n")
-	line("%s, chosen from %d candidates on validation rows: the most accurate of those within %g of the best macro-F1.\n", r.Forest, len(r.Tried), train.Close)
+	line("%s, chosen from %d candidates on validation rows: %s.\n", r.Forest, len(r.Tried), cardChoice(r))
+	if r.Recipe.Search != "" && r.Recipe.Params == "" {
+		line("\nThe last candidate is the one that is used, the others show what each step gives. Its parameters are from\n\n    %s.", strings.Replace(r.Recipe.Search, ": ", "\n\nwhich tried ", 1))
+	}
 	cardModels(line, r)
 
 	line("## Data\n")
@@ -42,8 +45,8 @@ func card(r *train.Result, m bundle.Manifest) string {
 		line("- %s. Licence: %s. %s", d.Name, d.License, d.URL)
 	}
 	line("\nRows that could not be read: %s. Cells mended: %s. Rows without label: %d.", counts(r.Table.Rejected), counts(r.Table.Repairs), r.Table.NoLabel)
-	line("\nSplit per class with seed %d: %d training, %d validation, %d hold-out rows. %d rows repeat the features of an earlier row; %d rows have the features of a row with another label; %d hold-out rows have the features of a training row.\n",
-		r.Seed, r.Count[prep.Train], r.Count[prep.Validation], r.Count[prep.Holdout], r.Repeats.Duplicates, r.Repeats.Conflicting, r.Repeats.Leaked)
+	line("\nSplit %s with seed %d: %d training, %d validation, %d hold-out rows. %d rows repeat the features of an earlier row; %d rows have the features of a row with another label; %d hold-out rows have the features of a training row.\n",
+		scheme(r), splitSeed(r), r.Count[prep.Train], r.Count[prep.Validation], r.Count[prep.Holdout], r.Repeats.Duplicates, r.Repeats.Conflicting, r.Repeats.Leaked)
 
 	line("## Features\n")
 	line("| feature | from | unit | median | 1 %% to 99 %% |\n|---|---|---|---|---|")
@@ -113,6 +116,14 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line("\n## Licence\n")
 	line("%s. ATT&CK ids: %s", strings.Join(m.Licenses, ", "), attack.Licence)
 	return c.String()
+}
+
+// scheme says how the rows were split.
+func scheme(r *train.Result) string {
+	if r.Split == nil {
+		return "per class"
+	}
+	return fmt.Sprintf("%s (%s, a manifest of cloister prep)", r.Split.Scheme, r.SplitName)
 }
 
 func techniques(l bundle.Label) string {

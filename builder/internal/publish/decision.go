@@ -22,6 +22,7 @@ func cardModels(line liner, r *train.Result) {
 		}
 		line("| %s: %s%s | %.3f | %.3f | %.3f |", t.Kind(), t.Name, mark, t.MacroF1, t.Accuracy, t.AUC)
 	}
+	cardKinds(line, r)
 	if r.Isolation == nil {
 		line("\nNo anomaly model.\n")
 		return
@@ -78,8 +79,8 @@ func cardFeatures(line liner, r *train.Result) {
 // cardDecision says how scores become verdicts and what that does.
 func cardDecision(line liner, r *train.Result) {
 	if r.Recipe.Benign != "" {
-		line("\nAlert threshold %.3f on 1 - P(%s), the lowest with at most %g %% false positives on validation rows: hold-out precision %.3f, recall %.3f, false positives %.2f %%.",
-			r.Alert.Threshold, r.Table.Classes[0], train.AlertFPR*100, r.AlertHoldout.Precision, r.AlertHoldout.Recall, r.AlertHoldout.FPR*100)
+		line("\nAlert threshold %.3f on 1 - P(%s), %s with at most %g %% false positives on validation rows: hold-out precision %.3f, recall %.3f, false positives %.2f %%.",
+			r.Alert.Threshold, r.Table.Classes[0], alertRule(r), train.AlertFPR*100, r.AlertHoldout.Precision, r.AlertHoldout.Recall, r.AlertHoldout.FPR*100)
 	}
 	line("\n### Calibration\n")
 	line("One rising curve for all classes turns scores into probabilities, which are then scaled to sum to 1: the order of the classes stays. Chosen by log loss over %d folds of the validation rows:\n", calibrate.Folds)

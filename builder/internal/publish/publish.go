@@ -68,7 +68,10 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 		return nil, err
 	}
 	classifier := score.ForestName
-	if r.Chosen.Boost != nil {
+	switch {
+	case r.Chosen.Oblivious != nil:
+		classifier = score.ObliviousName
+	case r.Chosen.Boost != nil:
 		classifier = score.BoostingName
 	}
 	part(classifier, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
@@ -274,7 +277,7 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 		m.Metrics = append(m.Metrics, bundle.Metric{Name: x.Name, Value: figure(x.Value), Low: figure(x.Low), High: figure(x.High), Split: x.Part.String(), N: int64(x.Rows)})
 	}
 	m.Explain = bundle.Explain{Method: "tree-shap-path", Link: "probability", Tolerance: 1e-9}
-	if r.Chosen.Boost != nil {
+	if r.Chosen.Odds() {
 		m.Explain.Link = "log-odds"
 	}
 	if r.Pipeline != nil {
@@ -288,7 +291,7 @@ func manifest(r *train.Result, o Options, e *explain.Explainer) bundle.Manifest 
 		}
 	}
 	m.Lineage = bundle.Lineage{
-		Recipe: r.Recipe.Name, Command: command(r), SplitSeed: int64(r.Seed), Toolchain: runtime.Version(),
+		Recipe: r.Recipe.Name, Command: command(r), SplitSeed: int64(splitSeed(r)), Toolchain: runtime.Version(),
 		Split: bundle.Split{Train: int64(r.Count[prep.Train]), Validation: int64(r.Count[prep.Validation]), Holdout: int64(r.Count[prep.Holdout])},
 	}
 	for _, f := range t.Files {
@@ -307,6 +310,8 @@ func architecture(r *train.Result) string {
 	switch r.Chosen.Kind() {
 	case "boosting":
 		return "gradient-boosting"
+	case "oblivious":
+		return "oblivious-gradient-boosting"
 	case "extra trees":
 		return "extra-trees"
 	}
@@ -331,6 +336,14 @@ func impact(r *train.Result, class string) string {
 	return train.FamilyOf(class).Severity
 }
 
+// splitSeed returns the seed that the rows were split with.
+func splitSeed(r *train.Result) uint64 {
+	if r.Split != nil {
+		return r.Split.Seed
+	}
+	return r.Seed
+}
+
 // command returns the command that makes the bundle again.
 func command(r *train.Result) string {
 	var names []string
@@ -338,7 +351,10 @@ func command(r *train.Result) string {
 		names = append(names, f.Name)
 	}
 	c := fmt.Sprintf("cloister train --recipe %s %s --seed %d", r.Recipe.Name, strings.Join(names, " "), r.Seed)
-	if r.Shares != (prep.Shares{0.70, 0.15, 0.15}) {
+	switch {
+	case r.Split != nil:
+		c += " --split " + r.SplitName
+	case r.Shares != (prep.Shares{0.70, 0.15, 0.15}):
 		c += fmt.Sprintf(" --split %g/%g/%g", r.Shares[0]*100, r.Shares[1]*100, r.Shares[2]*100)
 	}
 	if r.Recipe.Params != "" {

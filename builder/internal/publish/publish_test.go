@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"cloister/builder/internal/publish"
 	"cloister/builder/internal/train"
+	"cloister/builder/internal/train/grow"
 	"cloister/shared/bundle"
 	"cloister/shared/job"
 	"cloister/shared/score"
@@ -25,11 +27,18 @@ func (file) Name() string { return "flows.csv" }
 
 func trained(t *testing.T) *train.Result {
 	t.Helper()
+	recipe := train.Recipes()["flows"]
+	// a forest; for the browser model see TestBundle_oblivious
+	recipe.Candidates = slices.DeleteFunc(recipe.Candidates, func(c train.Candidate) bool { return c.Oblivious != nil })
+	return trainedOn(t, recipe)
+}
+
+func trainedOn(t *testing.T, recipe train.Recipe) *train.Result {
+	t.Helper()
 	text, err := os.ReadFile(sample)
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipe := train.Recipes()["flows"]
 	table, err := train.Read([]train.File{{Name: "flows.csv", ReaderAt: bytes.NewReader(text), Size: int64(len(text))}}, recipe)
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +96,44 @@ func TestBundle_reproducesAndScores(t *testing.T) {
 	})
 	if err != nil || rows != 557 || sum.Scored != 557 {
 		t.Errorf("%d rows, %+v, %v", rows, sum, err)
+	}
+}
+
+// A bundle of oblivious trees says so, explains in log-odds, and its card holds
+// the families against each other.
+func TestBundle_oblivious(t *testing.T) {
+	recipe := train.Recipes()["flows"]
+	recipe.Splits = 2
+	recipe.Candidates = []train.Candidate{
+		{Name: "stumps", Options: grow.ForestOptions{Trees: 5, MaxDepth: 1}},
+		{Name: "levels", WeightPower: .5, Oblivious: &grow.ObliviousOptions{Rounds: 30, Depth: 4, EarlyStopping: 5}},
+	}
+	r := trainedOn(t, recipe)
+	file := encode(t, r)
+	b, err := bundle.Decode(file, bundle.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := b.Manifest()
+	if _, ok := b.File(score.ObliviousName); !ok || m.Explain.Link != "log-odds" || m.Config.Architecture != "oblivious-gradient-boosting" || len(m.Explain.BaseValue) != len(r.Table.Classes) {
+		t.Errorf("%v, %+v, %+v", b.Names(), m.Explain, m.Config)
+	}
+	info, err := score.New().Load(file)
+	if err != nil || !strings.HasPrefix(info.Model, "boosted oblivious trees") {
+		t.Errorf("%q, %v", info.Model, err)
+	}
+	card, _ := b.File(bundle.CardTextName)
+	for _, want := range []string{"### Which family", "on average over 2 splits", "oblivious: levels, trees [", "peers -quality", "NSL-KDD (20 %)", "accuracy of forest instead", "the one with the best F1"} {
+		if !strings.Contains(string(card), want) {
+			t.Errorf("the card does not say %q", want)
+		}
+	}
+	plain, err := bundle.Decode(encode(t, trained(t)), bundle.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if card, _ := plain.File(bundle.CardTextName); strings.Contains(string(card), "Which family") {
+		t.Error("the card of a lone family compares families")
 	}
 }
 

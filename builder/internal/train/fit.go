@@ -22,7 +22,11 @@ type Options struct {
 	// how much of a figure is chance.
 	ForestSeed uint64
 	Shares     prep.Shares // zero value: 70/15/15
-	Workers    int         // goroutines; 0 means one a core; no influence on the result
+	// Parts, if not nil, are those of the rows of the table, by Split, whose
+	// seed and shares are those of the split then.
+	Parts   []prep.Part
+	Split   *prep.Manifest
+	Workers int // goroutines; 0 means one a core; no influence on the result
 	// Progress is called between stages and trees with what is being done and
 	// the share of the whole run that is done, in [0,1]; nil to ignore.
 	Progress func(stage string, done float64)
@@ -45,15 +49,17 @@ type Tried struct {
 
 // Result is a fitted pipeline with its models and what was measured.
 type Result struct {
-	Recipe   Recipe
-	Seed     uint64
-	Shares   prep.Shares
-	Table    *Table
-	Parts    []prep.Part
-	Count    [3]int // rows per part
-	Repeats  prep.Repeats
-	Pipeline *feature.Pipeline // the numeric columns, with quantiles of the training rows
-	Input    *feature.Input    // all that the classifier reads: Pipeline and texts
+	Recipe    Recipe
+	Seed      uint64
+	Shares    prep.Shares
+	Split     *prep.Manifest // that the parts are by, nil for the recipe's own
+	SplitName string         // of its file
+	Table     *Table
+	Parts     []prep.Part
+	Count     [3]int // rows per part
+	Repeats   prep.Repeats
+	Pipeline  *feature.Pipeline // the numeric columns, with quantiles of the training rows
+	Input     *feature.Input    // all that the classifier reads: Pipeline and texts
 	// Forest is the classifier: a forest or, if the chosen candidate says so,
 	// boosted trees.
 	Forest *tree.Ensemble
@@ -70,6 +76,7 @@ type Result struct {
 	// hold-out rows.
 	Anomaly  metric.Point
 	Tried    []Tried
+	Rivals   []Rival // families held against each other, nil if they were not
 	Chosen   Candidate
 	Measures []Measure
 	// Confusion is that of the hold-out rows.
@@ -125,6 +132,7 @@ const (
 	streamVectors
 	streamCalibration
 	streamCentres
+	streamRivals
 )
 
 // derive returns the seed of a stream: an LCG step keeps them apart.
@@ -135,20 +143,28 @@ func derive(seed, stream uint64) uint64 { return seed*6364136223846793005 + stre
 // hold-out rows, and fits the anomaly model on benign training rows. Errors
 // are the context's and those of package grow.
 func Fit(ctx context.Context, t *Table, r Recipe, o Options) (*Result, error) {
+	if o.Split != nil {
+		o.Shares = o.Split.Shares
+	}
 	if o.Shares == (prep.Shares{}) {
 		o.Shares = prep.Shares{0.70, 0.15, 0.15}
 	}
 	if o.ForestSeed == 0 {
 		o.ForestSeed = derive(o.Seed, streamForest)
 	}
-	f := &fit{ctx: ctx, t: t, o: o, k: len(t.Classes), steps: len(r.Candidates) + 5}
+	f := &fit{ctx: ctx, t: t, o: o, k: len(t.Classes), steps: len(r.Candidates) + 7}
 	res := &Result{Recipe: r, Seed: o.Seed, Shares: o.Shares, Table: t}
 	res.Parts = prep.Stratified(t.Class, f.k, o.Shares, o.Seed)
 	if r.ByTime {
 		res.Parts = inOrder(len(t.Class), o.Shares)
 	}
+	if o.Parts != nil {
+		res.Parts, res.Split = o.Parts, o.Split
+	}
 	for i, p := range res.Parts {
-		f.rows[p] = append(f.rows[p], i)
+		if p != prep.Out {
+			f.rows[p] = append(f.rows[p], i)
+		}
 	}
 	for p := range res.Count {
 		res.Count[p] = len(f.rows[p])
@@ -212,7 +228,7 @@ func pickInts(x []int, rows []int) []int {
 // grow fits a candidate on the training rows of x.
 func (f *fit) grow(x matrix, c Candidate, seed uint64, progress func(grow.Progress)) (*tree.Ensemble, error) {
 	train := f.rows[prep.Train]
-	return c.grow(f.ctx, x.pick(train).data(pickInts(f.t.Class, train), f.k), f.weights(c.WeightPower), seed, f.o.Workers, progress)
+	return f.watched(x, c).grow(f.ctx, x.pick(train).data(pickInts(f.t.Class, train), f.k), f.weights(c.WeightPower), seed, f.o.Workers, progress)
 }
 
 // answer returns the predicted classes and scores, n×k, of a part.
@@ -230,11 +246,11 @@ func (f *fit) answer(m *tree.Ensemble, x matrix, part prep.Part) ([]int, []float
 // within Close of the best, the one with the highest validation accuracy: the
 // fewest false alarms for the same balance. A tie goes to the earlier. The
 // candidates that are only compared take no part; the first of them, the
-// baseline, is measured on hold-out rows too.
+// baseline, is measured on hold-out rows too. Oblivious trees are taken
+// instead where [fit.rivals] says so, and only there.
 func (f *fit) choose(res *Result) error {
 	var models []*tree.Ensemble
 	var inputs []prepared
-	best := 0.0
 	truth := pickInts(f.t.Class, f.rows[prep.Validation])
 	for i, c := range res.Recipe.Candidates {
 		in, err := f.prepare(res.Recipe, c)
@@ -254,17 +270,24 @@ func (f *fit) choose(res *Result) error {
 				predicted, p := f.answer(m, in.x, prep.Holdout)
 				f.summary(res, " of the baseline", prep.Holdout, pickInts(f.t.Class, f.rows[prep.Holdout]), predicted, p)
 			}
-			continue
-		}
-		best = max(best, conf.MacroF1())
-	}
-	accuracy := -1.0
-	for i, t := range res.Tried {
-		if i >= res.Recipe.Compared && t.MacroF1 >= best-Close && t.Accuracy > accuracy {
-			accuracy, res.Forest, res.Chosen = t.Accuracy, models[i], t.Candidate
-			res.Input, res.Pipeline, res.x = inputs[i].input, inputs[i].input.Pipeline(), inputs[i].x
 		}
 	}
+	if i, c, err := f.rivals(res, inputs); err != nil {
+		return err
+	} else if c != nil {
+		m, err := f.grow(inputs[i].x, *c, f.o.ForestSeed, f.stage(c.Kind()+": "+c.Name))
+		if err != nil {
+			return err
+		}
+		res.take(*c, m, inputs[i])
+		f.besides(res, models, inputs)
+		return nil
+	}
+	i := preferred(len(res.Tried), func(i int) (float64, float64, bool) {
+		t := res.Tried[i]
+		return t.MacroF1, t.Accuracy, i >= res.Recipe.Compared && (t.Oblivious == nil || res.Rivals == nil)
+	})
+	res.take(res.Tried[i].Candidate, models[i], inputs[i])
 	return nil
 }
 

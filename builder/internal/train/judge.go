@@ -24,7 +24,11 @@ func (f *fit) judge(res *Result) error {
 			score, positive = append(score, min(max(1-a.p[i*f.k], 0), 1)), append(positive, c != 0)
 		}
 		if part == prep.Validation {
-			point, ok := metric.AtFPR(metric.Curve(score, positive), AlertFPR)
+			curve := metric.Curve(score, positive)
+			point, ok := metric.AtFPR(curve, AlertFPR)
+			if ok && res.Recipe.Balanced {
+				point = balanced(curve, point)
+			}
 			if !ok { // no score separates: flag nothing below certainty
 				point = metric.At(score, positive, 1)
 			}
@@ -43,6 +47,28 @@ func (f *fit) judge(res *Result) error {
 	}
 	f.unseen(res)
 	return nil
+}
+
+// balanced returns the point of the best F1 of those with at most the false
+// positives of limit, the highest threshold of equals: where nearly all that
+// is found lies above a few false alarms, the rest of them buy nothing.
+func balanced(curve []metric.Point, limit metric.Point) metric.Point {
+	f1 := func(p metric.Point) float64 {
+		if !(p.Precision+p.Recall > 0) {
+			return 0
+		}
+		return 2 * p.Precision * p.Recall / (p.Precision + p.Recall)
+	}
+	best := metric.Point{}
+	for _, p := range curve {
+		if p.FPR <= limit.FPR && f1(p) > f1(best) {
+			best = p
+		}
+	}
+	if f1(best) == 0 {
+		return limit
+	}
+	return best
 }
 
 // flagged records how well the attack score finds attacks.

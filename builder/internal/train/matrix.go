@@ -83,7 +83,11 @@ func (m matrix) predict(e *tree.Ensemble, n, k int) []float64 {
 func (c Candidate) grow(ctx context.Context, data grow.Data, weights []float64, seed uint64, workers int, progress func(grow.Progress)) (*tree.Ensemble, error) {
 	var src tree.Source
 	var err error
-	if c.Boost != nil {
+	if c.Oblivious != nil {
+		o := *c.Oblivious
+		o.Seed, o.ClassWeights, o.Workers, o.Progress = seed, weights, workers, progress
+		src, _, err = grow.Oblivious(ctx, data, o)
+	} else if c.Boost != nil {
 		o := *c.Boost
 		o.Seed, o.ClassWeights, o.Workers, o.Progress = seed, weights, workers, progress
 		src, _, err = grow.Boost(ctx, data, o)

@@ -35,13 +35,20 @@ type Recipe struct {
 	Candidates []Candidate
 	// Compared is how many of the first candidates are only compared with; of
 	// them the very first is the baseline.
-	Compared   int
-	Params     string // file of the search that the candidate comes from, "" for the recipe's own
-	Unflagged  bool   // without an anomaly model
-	Isolation  grow.IsolationOptions
-	Unusual    []feature.Step // what the anomaly model reads; nil for Steps
-	Benign     string         // label of the class that is no attack, "" if there is none
-	ByTime     bool           // rows are split in their order, the newest are hold-out, not at random
+	Compared int
+	// Splits is over how many splits the families are held against each other
+	// before oblivious trees are taken; 0 leaves it at the candidates' figures.
+	Splits    int
+	Search    string // how the parameters of the last candidate were found, for people; "" if by hand
+	Params    string // file of the search that the candidate comes from, "" for the recipe's own
+	Unflagged bool   // without an anomaly model
+	Isolation grow.IsolationOptions
+	Unusual   []feature.Step // what the anomaly model reads; nil for Steps
+	Benign    string         // label of the class that is no attack, "" if there is none
+	// Balanced flags from the threshold with the best F1 on validation rows, of
+	// those within AlertFPR, instead of the lowest.
+	Balanced   bool
+	ByTime     bool // rows are split in their order, the newest are hold-out, not at random
 	Limits     []string
 	OutOfScope []string
 }
@@ -68,7 +75,7 @@ func (r Recipe) reads(field string) bool {
 type Dropped struct{ Field, Why string }
 
 // Candidate is a model that is tried on the validation rows: a forest, or
-// boosted trees if Boost is not nil.
+// boosted trees if Boost is not nil, oblivious ones if Oblivious is not.
 type Candidate struct {
 	Name string
 	// WeightPower p weights a row of a class with n_c of the n training rows
@@ -77,6 +84,7 @@ type Candidate struct {
 	WeightPower float64
 	Options     grow.ForestOptions
 	Boost       *grow.BoostOptions
+	Oblivious   *grow.ObliviousOptions
 	// Texts and Category are what a candidate of a recipe of texts reads.
 	Texts    []TextSpec
 	Category bool
@@ -85,6 +93,8 @@ type Candidate struct {
 // Kind names the family of the model.
 func (c Candidate) Kind() string {
 	switch {
+	case c.Oblivious != nil:
+		return oblivious
 	case c.Boost != nil:
 		return "boosting"
 	case c.Options.ExtraTrees:
@@ -92,6 +102,12 @@ func (c Candidate) Kind() string {
 	}
 	return "forest"
 }
+
+// oblivious is the [Candidate.Kind] of the browser model.
+const oblivious = "oblivious"
+
+// Odds reports whether the model's scores are log-odds, not votes.
+func (c Candidate) Odds() bool { return c.Boost != nil || c.Oblivious != nil }
 
 // Recipes returns the known recipes by name.
 func Recipes() map[string]Recipe {
@@ -125,6 +141,15 @@ func flows() Recipe {
 			WeightPower: c.power,
 			Boost:       &grow.BoostOptions{Rounds: c.rounds, MaxDepth: c.depth, LearningRate: 0.2, Subsample: 0.8},
 		})
+	}
+	for _, depth := range []int{4, 6, 8} {
+		for _, power := range []float64{0, 0.5, 0.75} {
+			candidates = append(candidates, Candidate{
+				Name:        fmt.Sprintf("at most 400 trees of %d levels, class weight (n / k n_c)^%g", depth, power),
+				WeightPower: power,
+				Oblivious:   &grow.ObliviousOptions{Rounds: 400, Depth: depth, EarlyStopping: 25},
+			})
+		}
 	}
 	return Recipe{
 		Name:        "flows",
@@ -167,6 +192,8 @@ func flows() Recipe {
 			{"flows and ports before this one in 10, 60 and 300 s, by source, destination and pair", "they say more about how the data was drawn (by class, from days of one attack each) than about traffic, and a row by itself has none; what they would add stands under Evaluation as context"},
 		},
 		Candidates: candidates,
+		Splits:     5,
+		Balanced:   true,
 		Isolation:  grow.IsolationOptions{},
 		Benign:     "Benign",
 		Limits: []string{
