@@ -13,8 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
+	"cloister/builder/internal/packed"
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
 )
@@ -99,26 +98,13 @@ func create(path string, stdout io.Writer) (out *bufio.Writer, done func(error) 
 	return out, func(err error) error { return first(err, out.Flush(), f.Close()) }, nil
 }
 
-// maxZstdWindow is what a zstd file may ask to be kept while it is unpacked:
-// what the zstd command allows without --long.
-const maxZstdWindow = 128 << 20
-
-// unzstd unpacks zstd for package ingest.
-func unzstd(r io.Reader) (io.Reader, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
-	if err != nil {
-		return nil, err
-	}
-	return z, nil
-}
-
 // open opens a capture.
 func (c *flowsCommand) open(name string, s streams) (*input, *ingest.Source, error) {
 	f, err := openInput(name, s.in)
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := ingest.OpenWith(f, f.Size(), ingest.Options{Want: frame.Flow, Zstd: unzstd, Limits: ingest.Limits{FlowIdle: c.Idle, FlowActive: c.Active}})
+	src, err := ingest.OpenWith(f, f.Size(), packed.Options(ingest.Options{Want: frame.Flow, Limits: ingest.Limits{FlowIdle: c.Idle, FlowActive: c.Active}}))
 	if err == nil && !src.IsCapture() {
 		err = fmt.Errorf("%s: not a capture", src.Format())
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
+	"cloister/builder/internal/packed"
 	"cloister/shared/job"
 	"cloister/shared/report"
 	"cloister/shared/score"
@@ -15,11 +17,12 @@ import (
 
 type scoreCommand struct {
 	Bundle   string   `required:"" type:"existingfile" help:"Bundle to score with."`
-	Data     []string `arg:"" help:"Files to score, gzip allowed; - is standard input."`
+	Data     []string `arg:"" help:"Files to score: captures, CSV, JSON, logs, Parquet; plain, gzip or zstd; - is standard input."`
 	Format   string   `enum:"ndjson,csv" default:"ndjson" help:"Output: ndjson or csv."`
 	Key      []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
 	Trusted  bool     `help:"Refuse a bundle that no trusted key signed."`
 	FlowText bool     `help:"Let a bundle of alert texts read flows: each becomes a sentence, which such a bundle was hardly trained on."`
+	Profile  string   `type:"existingfile" help:"Profile that says what the columns of the files mean, as the page saves it."`
 	Explain  int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature. ndjson only."`
 }
 
@@ -42,6 +45,7 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	sc := score.New()
+	sc.Parquet, sc.Zstd = packed.Parquet, packed.Zstd
 	sc.Trust(keys...)
 	info, err := sc.Load(file)
 	if err != nil {
@@ -49,6 +53,14 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 	}
 	if c.Trusted && info.Trust != string(sign.Verified) {
 		return fmt.Errorf("%s: %s: --trusted asks for a signature by a known key", c.Bundle, info.Trust)
+	}
+	how := job.Options{FlowText: c.FlowText}
+	if c.Profile != "" {
+		text, err := os.ReadFile(c.Profile)
+		if err != nil {
+			return err
+		}
+		how.Profile = string(text)
 	}
 	out := bufio.NewWriterSize(s.out, 1<<16)
 	var w report.Writer
@@ -58,7 +70,7 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 		w = report.NewNDJSON(out)
 	}
 	for _, name := range c.Data {
-		if err := c.file(ctx, s, sc, info, w, name); err != nil {
+		if err := c.file(ctx, s, sc, how, info, w, name); err != nil {
 			return fmt.Errorf("%s: %w", name, closingWriter(w, out, err))
 		}
 	}
@@ -96,7 +108,7 @@ func readBundle(path string) ([]byte, error) {
 }
 
 // file scores one file.
-func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, info job.Bundle, w report.Writer, name string) error {
+func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, how job.Options, info job.Bundle, w report.Writer, name string) error {
 	f, err := openInput(name, s.in)
 	if err != nil {
 		return err
@@ -109,7 +121,7 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, in
 	}
 	bar := newBar(s, f.Name())
 	var broken error
-	sum, err := sc.Score(f, job.Options{FlowText: c.FlowText}, func(p job.Progress, b *job.Batch) bool {
+	sum, err := sc.Score(f, how, func(p job.Progress, b *job.Batch) bool {
 		broken = report.Batch(w, info, b, func(l *report.Line) error {
 			l.File = label
 			if l.Error != "" || explained >= c.Explain {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cloister/shared/job"
 )
@@ -144,7 +145,7 @@ func (v *versus) count(s *store, source int, at int32, b *job.Batch, threshold f
 		here, there := s.class[at], b.Class[i]
 		v.rows++
 		v.cells[here][there]++
-		if s.classes[here].Name == v.classes[there].Name {
+		if strings.EqualFold(s.classes[here].Name, v.classes[there].Name) {
 			v.same++
 		}
 		x, y := s.flags(int(at), threshold), b.Attack[i] >= v.flagAt
@@ -259,7 +260,7 @@ func (c *CompareCard) figure() *figure {
 		for i, j := range columns {
 			n, x := row[j], left+cell*float64(i)
 			class := "fig-other-cell"
-			if v.classes[j].Name == name {
+			if strings.EqualFold(v.classes[j].Name, name) {
 				class = "fig-same-cell"
 			}
 			square := rectangle(class, x+1, y+1, cell-2, high-2, sayf("{0} here, {1} there: {2} rows", name, v.classes[j].Name, count(n)))
@@ -273,7 +274,7 @@ func (c *CompareCard) figure() *figure {
 		f.rows = append(f.rows, cells)
 		y += high
 	}
-	f.w, f.h = left+cell*float64(len(columns))+70, y+8
+	f.w, f.h = max(left+cell*float64(len(columns))+70, 1100), y+8
 	f.notes = []string{sayf("Rows of the table are classes of {0}, columns those of {1}. The darker a cell, the larger its share of the row.", c.here(), c.there())}
 	return f
 }

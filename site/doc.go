@@ -20,6 +20,7 @@
 //	tally.go    counts over flagged rows
 //	record.go   the open record
 //	export.go   CSV and JSON of the rows in the table
+//	shelf.go    bundles at hand, which of them a file goes to, keys
 //	host.go     what is needed from the window
 //	internal/pool   a run over several workers
 //	internal/query  the filter language

@@ -309,8 +309,8 @@ func (c *MappingWizard) why(i int) string {
 	return strings.Join(f.Why, "; ")
 }
 
-// samples shows values of the chosen column, and what the factor makes of the
-// first one.
+// samples shows values of the chosen column, and what the factor makes of one
+// that is not 0.
 func (c *MappingWizard) samples(i int) string {
 	seen := c.w().proposal.Column(c.w().picks[i].column)
 	if seen == nil {
@@ -318,9 +318,12 @@ func (c *MappingWizard) samples(i int) string {
 	}
 	s := strings.Join(seen.Samples, ", ")
 	factor, err := strconv.ParseFloat(c.w().picks[i].factor, 64)
-	if err == nil && factor != 1 && !c.field(i).IsText && len(seen.Samples) > 0 {
-		if v, err := strconv.ParseFloat(seen.Samples[0], 64); err == nil && !math.IsInf(v*factor, 0) {
-			s += " → " + strings.TrimSpace(number(v*factor)+" "+c.field(i).Unit)
+	if err != nil || factor == 1 || c.field(i).IsText {
+		return s
+	}
+	for _, sample := range seen.Samples {
+		if v, err := strconv.ParseFloat(sample, 64); err == nil && v != 0 && !math.IsInf(v*factor, 0) {
+			return s + "; " + sample + " → " + strings.TrimSpace(number(v*factor)+" "+c.field(i).Unit)
 		}
 	}
 	return s

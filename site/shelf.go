@@ -11,12 +11,11 @@ import (
 
 // shelf holds the bundles at hand, and the keys that verify them on this page.
 type shelf struct {
-	items   []*shelved
-	open    bool   // the list is shown at the start
-	asking  bool   // bundles that nobody has loaded yet are being looked at
-	told    string // why the page changed the bundle by itself
-	keys    []keyFile
-	keyNote string
+	items  []*shelved
+	open   bool   // the list is shown at the start
+	asking bool   // bundles that nobody has loaded yet are being looked at
+	told   string // why the page changed the bundle by itself
+	keys   []keyFile
 }
 
 // shelved is a bundle at hand.
@@ -81,16 +80,14 @@ func (a *App) madeFor(format string) *shelved {
 
 // reopening is a file on show that another bundle will score.
 type reopening struct {
-	files   []job.File
-	how     job.Options
-	sample  bool
-	byHand  bool
-	marks   map[place]mark
-	profile string
+	files  []job.File
+	how    job.Options
+	sample bool
+	marks  map[rowKey]mark
 }
 
-// place names a row by the index of its file and its number there.
-type place struct {
+// rowKey names a row by the index of its file and its number there.
+type rowKey struct {
 	source int
 	row    int64
 }
@@ -100,13 +97,13 @@ func (a *App) reopen(run runState, byHand bool) *reopening {
 	if len(run.given) == 0 {
 		return nil
 	}
-	r := &reopening{files: run.given, how: run.how, sample: run.sample, byHand: byHand}
+	r := &reopening{files: run.given, how: run.how, sample: run.sample}
 	r.how.FlowText = byHand
 	for at, m := range a.store.marks {
 		if r.marks == nil {
-			r.marks = map[place]mark{}
+			r.marks = map[rowKey]mark{}
 		}
-		r.marks[place{a.store.source(at), a.store.row[at]}] = m
+		r.marks[rowKey{a.store.source(at), a.store.row[at]}] = m
 	}
 	return r
 }
@@ -257,12 +254,12 @@ func (a *App) fit(run runState, again *reopening, err error) {
 func (a *App) bundleName() string { return a.bundle.Name + " " + a.bundle.Version }
 
 // remark puts marks of a run before on the same rows.
-func (a *App) remark(marks map[place]mark) {
+func (a *App) remark(marks map[rowKey]mark) {
 	if len(marks) == 0 {
 		return
 	}
 	for at := range int32(a.store.listed()) {
-		if m, ok := marks[place{a.store.source(at), a.store.row[at]}]; ok {
+		if m, ok := marks[rowKey{a.store.source(at), a.store.row[at]}]; ok {
 			a.store.marks[at] = m
 		}
 	}

@@ -239,3 +239,14 @@ func TestScorer_zstdFromOutside(t *testing.T) {
 		t.Errorf("%d verdicts", len(got))
 	}
 }
+
+// A file of another kind of rows names the kind, for a bundle that reads it.
+func TestScore_namesTheSchemaOfTheFile(t *testing.T) {
+	s, _ := loaded(t)
+	for name, want := range map[string]string{"telemetry.csv.gz": "telemetry", "alerts.csv": "alert"} {
+		var f *job.Failure
+		if _, err := s.Score(file{bytes.NewReader(read(t, "../../models/sample/"+name))}, job.Options{}, nil); !errors.As(err, &f) || f.Schema != want || f.Columns {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+}

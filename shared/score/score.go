@@ -23,6 +23,7 @@ import (
 	"cloister/shared/ingest"
 	"cloister/shared/job"
 	"cloister/shared/sign"
+	"cloister/shared/telemetry"
 )
 
 var _ job.Scorer = (*Scorer)(nil)
@@ -136,7 +137,10 @@ func (s *Scorer) open(f job.File, o job.Options) (src *ingest.Source, asText boo
 	}
 	src, err = ingest.OpenWith(f, f.Size(), how)
 	var other *ingest.SchemaError
-	if !errors.As(err, &other) {
+	if err == nil && src.Schema() != l.schema {
+		other = &ingest.SchemaError{Want: l.schema, Have: src.Schema()}
+	}
+	if other == nil && !errors.As(err, &other) {
 		if err != nil {
 			failure := inputFailure(err)
 			failure.Columns = failure.Columns && mappable(l.schema)
@@ -151,9 +155,17 @@ func (s *Scorer) open(f job.File, o job.Options) (src *ingest.Source, asText boo
 		}
 		return src, true, nil
 	}
-	failure := job.Failf("input", fmt.Sprintf("choose a bundle that reads %ss", other.Have.Name), "the file holds %ss, the bundle %s reads %ss", other.Have.Name, l.m.Name, l.schema.Name)
+	failure := job.Failf("input", "choose a bundle that reads "+rowsName(other.Have), "the file holds %s, the bundle %s reads %s", rowsName(other.Have), l.m.Name, rowsName(l.schema))
 	failure.Schema = other.Have.Name
 	return nil, false, failure
+}
+
+// rowsName is what people call the rows of a schema.
+func rowsName(s *frame.Schema) string {
+	if s == telemetry.Schema {
+		return "samples of metrics"
+	}
+	return s.Name + "s"
 }
 
 // inputFailure turns an error of ingest into words with advice.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloister/builder/internal/packed"
 	"cloister/shared/attack"
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
@@ -115,7 +116,7 @@ func labelField(s *frame.Schema) int {
 }
 
 func (d *Data) read(ctx context.Context, f File, labels []string, progress func(int64)) ([]string, error) {
-	src, err := ingest.OpenWith(f, f.Size, ingest.Options{Want: d.Schema})
+	src, err := ingest.OpenWith(f, f.Size, packed.Options(ingest.Options{Want: d.Schema}))
 	if err != nil {
 		return nil, err
 	}
