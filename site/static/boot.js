@@ -325,6 +325,10 @@
       ['socket', far('socket').replace('https', 'wss'), (u) => { new WebSocket(u); }],
       ['event stream', far('events'), (u) => { new EventSource(u); }],
       ['picture', far('picture'), (u) => { new Image().src = u; }],
+      ['request of a worker', own('worker'), (u) => { // it tells what was refused, as worker.js does
+        const tell = "addEventListener('securitypolicyviolation', (e) => new BroadcastChannel('cloister-seal').postMessage({ directive: e.effectiveDirective, what: e.blockedURI }))";
+        new Worker(URL.createObjectURL(new Blob([`${tell}; fetch(${JSON.stringify(u)}).catch(() => {})`], { type: 'text/javascript' })));
+      }],
       ['leaving the page', own('leave'), (u) => { location.assign(u); }],
       ['peer connection', 'stun:cloister.invalid', () => { new RTCPeerConnection(); }],
     ];
