@@ -35,7 +35,7 @@ func LookupRules() (version string, all []Hint) {
 			all = append(all, hs...)
 		}
 	}
-	for _, r := range t.flows.rules {
+	for _, r := range flows().rules {
 		all = append(all, Hint{Technique: r.ID, Tactic: r.Tactic, Confidence: r.Confidence, Basis: r.Basis, Why: r.Why})
 	}
 	return t.version, all
@@ -44,7 +44,7 @@ func LookupRules() (version string, all []Hint) {
 // FlowFields returns the fields that rules on flows look at.
 func FlowFields() []string {
 	var out []string
-	for _, r := range lookup().flows.rules {
+	for _, r := range flows().rules {
 		for _, c := range r.When {
 			out = append(out, c.Field)
 		}
@@ -56,7 +56,7 @@ func FlowFields() []string {
 // by rule and name by name, as the table says it.
 func FlowTechniques(value func(string) float64) map[string]bool {
 	out := map[string]bool{}
-	for _, r := range lookup().flows.rules {
+	for _, r := range flows().rules {
 		all := true
 		for _, b := range r.When {
 			over, under, ratio := strings.Cut(b.Field, "/")

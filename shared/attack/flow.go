@@ -24,10 +24,10 @@ func FromFlow(value func(field string) float64) []Hint {
 // which is empty. column returns the n values of a field, nil if it is missing
 // in all. It costs some tens of nanoseconds a record.
 func FromFlows(n int, column func(field string) []float64) (sets [][]Hint, set []uint32) {
-	t := lookup()
+	t := flows()
 	sets, set = make([][]Hint, 1), make([]uint32, n)
-	columns := make([][]float64, len(t.flows.fields))
-	for k, name := range t.flows.fields {
+	columns := make([][]float64, len(t.fields))
+	for k, name := range t.fields {
 		columns[k] = column(name)
 	}
 	number := map[uint64]uint32{0: 0}
@@ -37,9 +37,9 @@ func FromFlows(n int, column func(field string) []float64) (sets [][]Hint, set [
 			port = c[i]
 		}
 		found := uint64(0)
-		for left := t.flows.anyPort | t.flows.byPort[port]; left != 0; left &= left - 1 {
+		for left := t.anyPort | t.byPort[port]; left != 0; left &= left - 1 {
 			r := bits.TrailingZeros64(left)
-			if t.flows.rules[r].holds(columns, i) {
+			if t.rules[r].holds(columns, i) {
 				found |= 1 << r
 			}
 		}
@@ -47,7 +47,7 @@ func FromFlows(n int, column func(field string) []float64) (sets [][]Hint, set [
 		if !ok {
 			k = uint32(len(sets))
 			number[found] = k
-			sets = append(sets, t.flows.hints(found))
+			sets = append(sets, t.hints(found))
 		}
 		set[i] = k
 	}

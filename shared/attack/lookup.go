@@ -189,13 +189,32 @@ var lookups parsed[*lookupTable]
 
 func lookup() *lookupTable { return lookups.get(lookupJSON, parseLookup) }
 
+var flowTable parsed[flowRules]
+
+// flows are the rules on flows of lookup.json. The conditions on texts, of
+// which there are hundreds, are not compiled for them: the first verdicts of
+// flow records would wait for that.
+func flows() flowRules { return flowTable.get(lookupJSON, parseFlows) }
+
+// parseFlows compiles the part "flows" of the table in text.
+func parseFlows(text string) (flowRules, error) {
+	var f struct{ Flows []flowRule }
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		return flowRules{}, fmt.Errorf("attack: lookup: %w", err)
+	}
+	rules, err := newFlowRules(f.Flows)
+	if err != nil {
+		return flowRules{}, fmt.Errorf("attack: lookup: %w", err)
+	}
+	return rules, nil
+}
+
 // lookupTable is lookup.json, compiled.
 type lookupTable struct {
 	version string
 	phrases phrases
 	text    []textRule
 	names   [4]map[string][]Hint // of types by [Key], of notices, operations and shares
-	flows   flowRules
 }
 
 // namesOfTypes is the index of types in lookupTable.names.
@@ -242,8 +261,7 @@ func parseLookup(text string) (*lookupTable, error) {
 		return nil, fmt.Errorf("attack: lookup: byte %d: %w", d.InputOffset(), err)
 	}
 	t := &lookupTable{version: f.Attack}
-	var err error
-	if t.flows, err = newFlowRules(f.Flows); err != nil {
+	if _, err := newFlowRules(f.Flows); err != nil {
 		return nil, fmt.Errorf("attack: lookup: %w", err)
 	}
 	for _, r := range f.Text {
