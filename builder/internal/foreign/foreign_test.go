@@ -149,6 +149,7 @@ var models = []struct {
 	{"sk-boost2.onnx", tree.Boosting, tree.Logistic, 1, 2, -1, singleScore},
 	{"sk-boost3.onnx", tree.Boosting, tree.Softmax, 3, 3, -1, singleScore},
 	{"sk-regressor.onnx", tree.Boosting, tree.Identity, 1, 0, -1, singleScore},
+	{"newer.onnx", tree.Boosting, tree.Identity, 3, 0, -1, singleScore},
 	{"sk-isolation.onnx", tree.Isolation, tree.Identity, 1, 0, -1, doubleScore},
 	{"tl-xgb-binary.json", tree.Boosting, tree.Logistic, 1, 2, singleMargin, singleScore},
 	{"tl-xgb-multi.json", tree.Boosting, tree.Softmax, 3, 3, singleMargin, singleScore},

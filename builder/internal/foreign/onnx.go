@@ -306,15 +306,11 @@ func (o *onnx) newer(t *operator) (*parts, error) {
 	default:
 		return nil, unsupported("onnx", v.at, "aggregate_function %d", v.i)
 	}
-	switch v := t.has["post_transform"]; v.i {
-	case 0:
-		p.post = "NONE"
-	case 1:
-		p.post = "SOFTMAX"
-	case 2:
-		p.post = "LOGISTIC"
-	default:
-		return nil, unsupported("onnx", v.at, "post_transform %d", v.i)
+	// ONNX says 1 is SOFTMAX and 2 LOGISTIC; onnxruntime 1.31 has them the other
+	// way round, and a file does not say whom it was written for.
+	p.post = "NONE"
+	if v := t.has["post_transform"]; v.i != 0 {
+		return nil, unsupported("onnx", v.at, "TreeEnsemble with post_transform %d, on which ONNX and onnxruntime disagree", v.i)
 	}
 	modes, splits, feature := t.numbers("nodes_modes"), t.numbers("nodes_splits"), t.indices("nodes_featureids")
 	yes, no := t.indices("nodes_truenodeids"), t.indices("nodes_falsenodeids")

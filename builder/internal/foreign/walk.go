@@ -70,8 +70,13 @@ func (w *walker) tree(out *written, t, root int) error {
 		if !n.IsLeaf() {
 			v.missingLeft = int(w.nan[n.Column]) <= n.Bin
 			v.left, v.right = int32(len(from)), int32(len(from)+1)
-			from = append(from, n.Left, n.Right)
-			if math.IsNaN(n.Threshold) {
+			if !math.IsNaN(n.Threshold) {
+				from = append(from, n.Left, n.Right)
+			} else {
+				// XGBoost 2 takes the node after the left child for the right one,
+				// and its left is our right at a set.
+				v.left, v.right = v.right, v.left
+				from = append(from, n.Right, n.Left)
 				set, err := w.set(n.Feature, n.Column)
 				if err != nil {
 					return err

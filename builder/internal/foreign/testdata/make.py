@@ -220,9 +220,37 @@ def tl():
         golden(name, "treelite", T.__version__, q, margin=T.gtil.predict(m, q, nthread=1, pred_margin=True), score=T.gtil.predict(m, q, nthread=1))
 
 
+def newer():
+    """TreeEnsemble of ai.onnx.ml 5, which no converter writes yet."""
+    import onnx, onnxruntime as O
+    from onnx import helper as H, TensorProto as P
+    modes = [0, 6, 1, 3, 6, 2]  # LEQ, MEMBER, LT, GT, MEMBER, GTE
+    f32 = lambda name, v: H.make_tensor(name, P.FLOAT, [len(v)], v)
+    n = H.make_node(
+        "TreeEnsemble", ["X"], ["Y"], domain="ai.onnx.ml", n_targets=3, aggregate_function=1, post_transform=0,
+        tree_roots=[0, 3], nodes_featureids=[1, 0, 3, 2, 0, 4], nodes_splits=f32("s", [30.5, 0, 7.0, 11.25, 0, 1e-4]),
+        nodes_modes=H.make_tensor("m", P.UINT8, [6], modes),
+        nodes_truenodeids=[1, 0, 1, 4, 4, 6], nodes_trueleafs=[0, 1, 1, 0, 1, 1],
+        nodes_falsenodeids=[2, 2, 3, 5, 5, 7], nodes_falseleafs=[0, 1, 1, 0, 1, 1],
+        nodes_missing_value_tracks_true=[1, 0, 1, 0, 1, 0],
+        membership_values=f32("v", [1, 3, 5, 7, float("nan"), 2, 4, 70]),
+        leaf_targetids=[0, 1, 2, 0, 1, 2, 0, 1], leaf_weights=f32("w", [0.5, -0.25, 1.5, 0.75, -1.0, 2.0, 0.1, 0.3]))
+    g = H.make_graph([n], "g", [H.make_tensor_value_info("X", P.FLOAT, [None, D])], [H.make_tensor_value_info("Y", P.FLOAT, [None, 3])])
+    m = H.make_model(g, opset_imports=[H.make_opsetid("", 21), H.make_opsetid("ai.onnx.ml", 5)], ir_version=10)
+    onnx.checker.check_model(m)
+    with open(path("newer.onnx"), "wb") as f:
+        f.write(m.SerializeToString())
+    q = rows({1: [30.5], 2: [11.25], 3: [7.0], 4: [1e-4]}, True)
+    q[:, 0] = np.arange(len(q)) % 9
+    q[6, 0] = 70
+    q[9, 0] = np.nan
+    s = O.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+    golden("newer", "onnxruntime", O.__version__, q, score=s.run(None, {"X": q.astype(np.float32)})[0])
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["xgb2"]:
         xgb("xgb2-")
     else:
-        for part in [lambda: xgb("xgb-"), lgb, skl, tl]:
+        for part in [lambda: xgb("xgb-"), lgb, skl, tl, newer]:
             part()
