@@ -21,13 +21,23 @@ const (
 	atTables   = 28 // number of further tables, which stand behind the record
 	atUnit     = 32 // where the unit's files stand
 	atFirst    = 36 // line where the function starts
+	atMore     = 43 // number of references behind the further tables, one byte
+)
+
+// Further tables and references that only stack traces read: which inlined
+// function a place belongs to, and how arguments are printed (internal/abi,
+// PCDATA and FUNCDATA). A table is taken away by 0, a reference by all ones.
+var (
+	traceTables     = [...]int{2, 3}
+	traceReferences = [...]int{3, 5, 6}
 )
 
 var le = binary.LittleEndian
 
-// dropPlaces zeroes the tables in memory by which the runtime tells file and
-// line of a place in the code, and every reference to them: for a reference of
-// 0 it says "?:0". Tables that serve another purpose as well stay.
+// dropPlaces zeroes the tables in memory by which the runtime tells file, line
+// and inlined function of a place in the code, and every reference to them: for
+// a reference of 0 it says "?:0". Tables that serve another purpose as well
+// stay.
 func dropPlaces(memory []byte) error {
 	head, err := header(memory)
 	if err != nil {
@@ -50,12 +60,25 @@ func dropPlaces(memory []byte) error {
 		}
 		record := memory[at:]
 		further := int(le.Uint32(record[atTables:]))
-		if further > (len(record)-recordSize)/4 {
+		more := int(record[atMore])
+		if further+more > (len(record)-recordSize)/4 {
 			return fmt.Errorf("slim: function %d of %d has %d tables", i, functions, further)
+		}
+		behind := record[recordSize : recordSize+4*(further+more)]
+		for _, k := range traceTables {
+			if k < further {
+				places = append(places, le.Uint32(behind[4*k:]))
+				clear(behind[4*k : 4*k+4])
+			}
+		}
+		for _, k := range traceReferences {
+			if k < more {
+				le.PutUint32(behind[4*(further+k):], ^uint32(0))
+			}
 		}
 		keep := []uint32{le.Uint32(record[atStack:])}
 		for k := range further {
-			keep = append(keep, le.Uint32(record[recordSize+4*k:]))
+			keep = append(keep, le.Uint32(behind[4*k:]))
 		}
 		for _, from := range keep {
 			end, err := tableEnd(values, from)

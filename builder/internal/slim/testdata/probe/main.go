@@ -53,11 +53,23 @@ func main() {
 	var nothing *list
 	fmt.Println(caught(func() { none[len(none)+3]++ }))
 	fmt.Println(caught(func() { fmt.Println(nothing.next) }))
-	var pcs [8]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
-	first, _ := frames.Next()
-	fmt.Println(first.Function, strings.TrimPrefix(runtime.FuncForPC(first.PC).Name(), "main."))
+	fmt.Println(callers())
 	fall()
+}
+
+// callers names the functions on the stack that are never inlined.
+//
+//go:noinline
+func callers() (names []string) {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); strings.HasPrefix(f.Function, "main.") {
+			names = append(names, f.Function, runtime.FuncForPC(f.PC).Name())
+		}
+	}
+	return names
 }
 
 //go:noinline
