@@ -21,11 +21,14 @@ import (
 const longTask = 50 * time.Millisecond
 
 // traced is what Chromium's own trace says of the tasks of the thread that
-// draws, while something was done.
+// draws, while something was done. Times are the thread's processor time: on a
+// machine that others keep busy a task of 20 ms takes half a second, most of
+// which the thread does not run.
 type traced struct {
 	longest time.Duration
 	long    int // tasks over longTask
 	tasks   int
+	waited  time.Duration // the longest by the clock on the wall
 }
 
 // trace records the tasks of the renderer's main thread while f runs.
@@ -36,7 +39,8 @@ func trace(t testing.TB, tab *chromium.Tab, f func()) traced {
 		Phase    string  `json:"ph"`
 		Process  int     `json:"pid"`
 		Thread   int     `json:"tid"`
-		Duration float64 `json:"dur"` // µs
+		Duration float64 `json:"dur"`  // µs
+		Busy     float64 `json:"tdur"` // µs of the thread's own
 		Args     struct {
 			Name string `json:"name"`
 		} `json:"args"`
@@ -91,9 +95,12 @@ func trace(t testing.TB, tab *chromium.Tab, f func()) traced {
 	var out traced
 	for _, e := range events {
 		if e.Name == "RunTask" && e.Phase == "X" && main[[2]int{e.Process, e.Thread}] {
-			d := time.Duration(e.Duration * float64(time.Microsecond))
-			out.tasks++
+			d := time.Duration(e.Busy * float64(time.Microsecond))
+			if d > 0 { // otherwise the trace has no such clock
+				out.tasks++
+			}
 			out.longest = max(out.longest, d)
+			out.waited = max(out.waited, time.Duration(e.Duration*float64(time.Microsecond)))
 			if d > longTask {
 				out.long++
 			}
@@ -102,15 +109,35 @@ func trace(t testing.TB, tab *chromium.Tab, f func()) traced {
 	return out
 }
 
-// A million rows scroll, filter and sort without a task of the drawing thread
-// over 50 ms. The machine may be busy, so that the best of three counts.
-func TestPage_aMillionRows(t *testing.T) {
+// stream opens the page anew and has a million rows come in.
+func stream(t *testing.T) (*chromium.Tab, traced) {
+	t.Helper()
 	tab := open(t, chromium.Options{Timeout: 5 * time.Minute}, "1000000\n"+strings.Repeat("x", 4_000_000))
-	streamed := trace(t, tab, func() {
+	got := trace(t, tab, func() {
 		click(t, tab, "Try the sample")
+		// a busy machine takes longer than until waits
+		for began := time.Now(); time.Since(began) < 2*time.Minute && !eval[bool](t, tab, `return d.body.innerText.includes('1,000,000 rows scored in')`); {
+			time.Sleep(200 * time.Millisecond)
+		}
 		until(t, tab, `d.body.innerText.includes('1,000,000 rows scored in')`)
 	})
-	t.Logf("streaming in: longest task %v, %d over %v of %d", streamed.longest, streamed.long, longTask, streamed.tasks)
+	t.Logf("streaming in: longest task %v (%v on the wall), %d of %d over %v", got.longest, got.waited, got.long, got.tasks, longTask)
+	return tab, got
+}
+
+// A million rows stream in, scroll, filter and sort without a task of the
+// drawing thread over 50 ms. The best of three counts: caches are shared, too.
+func TestPage_aMillionRows(t *testing.T) {
+	tab, streamed := stream(t)
+	for range 2 {
+		if streamed.longest <= longTask {
+			break
+		}
+		tab, streamed = stream(t)
+	}
+	if streamed.tasks < 100 || streamed.longest > longTask {
+		t.Errorf("streaming in: a task of %v, %d of %d over %v", streamed.longest, streamed.long, streamed.tasks, longTask)
+	}
 	listed := `$('#grid[aria-busy=false]')`
 	sorts := func(title string) func() {
 		return func() {
@@ -162,7 +189,7 @@ func TestPage_aMillionRows(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("%s: longest task %v of %d", s.name, best.longest, best.tasks)
+		t.Logf("%s: longest task %v (%v on the wall) of %d", s.name, best.longest, best.waited, best.tasks)
 		if best.longest > longTask {
 			t.Errorf("%s: a task of %v, %d over %v", s.name, best.longest, best.long, longTask)
 		}
