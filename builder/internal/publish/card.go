@@ -31,7 +31,7 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line("## Model\n")
 	line("%s, chosen from %d candidates on validation rows: %s.\n", r.Forest, len(r.Tried), cardChoice(r))
 	if r.Recipe.Search != "" && r.Recipe.Params == "" {
-		line("\nThe last candidate is the one that is used, the others show what each step gives. Its parameters are from\n\n    %s.", strings.Replace(r.Recipe.Search, ": ", "\n\nwhich tried ", 1))
+		line("\nThe last candidate is the one that is used, the others show what each step gives. Its parameters are from\n\n    %s", strings.Replace(r.Recipe.Search, ": ", "\n\nwhich tried ", 1)+".\n")
 	}
 	cardModels(line, r)
 
