@@ -81,7 +81,7 @@ func TestDecode_releasedModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []string{"model/forest.bin", "model/isolation.bin"} {
+		for _, part := range []string{"model/forest.bin", "model/oblivious.bin", "model/isolation.bin"} {
 			data, ok := open.File(part)
 			if !ok {
 				continue
