@@ -105,9 +105,9 @@ func (a *App) rootKey(e vugu.DOMEvent) {
 	default:
 		tag := e.PropString("target", "tagName")
 		if k := e.PropString("key"); len(k) == 1 && a.scored() && a.panel == noPanel && tag != "INPUT" && tag != "SELECT" && tag != "TEXTAREA" && !modified(e) {
-			if i := int(k[0]) - '1'; i >= 0 && i < len(a.screens()) {
-				a.openScreen(screens[i].id)
-				a.host.Focus("tab-" + screens[i].id)
+			if i, list := int(k[0])-'1', a.screens(); i >= 0 && i < len(list) {
+				a.openScreen(list[i].id)
+				a.host.Focus("tab-" + list[i].id)
 			}
 		}
 	}

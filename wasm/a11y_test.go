@@ -80,7 +80,7 @@ var tour = []stop{
 	}},
 	{"bundles", func(t *testing.T, v *visit) {
 		v.click(t, "#tab-bundles")
-		v.waitFor(t, "the bundles", `document.querySelector('#tab-bundles').getAttribute('aria-current') === 'page'`)
+		v.waitFor(t, "the bundles", `document.querySelector('#tab-bundles').getAttribute('aria-current') === 'page' && !/Being looked at|Not looked at yet/.test(document.querySelector('#main').innerText)`)
 	}},
 	{"mapping", func(t *testing.T, v *visit) {
 		v.click(t, "#edit-columns")
@@ -90,8 +90,7 @@ var tour = []stop{
 	{"seal", func(t *testing.T, v *visit) { v.panel(t, "#seal") }},
 	{"help", func(t *testing.T, v *visit) { v.panel(t, "#help") }},
 	{"fault", func(t *testing.T, v *visit) {
-		v.press(t, "Escape")
-		v.waitFor(t, "no panel", `!document.querySelector('.dialog')`)
+		v.noPanel(t)
 		v.drop(t, "prose.txt", []byte("Dear sir,\n"))
 		v.waitFor(t, "the fault", `document.querySelector('.note-error')`)
 	}},
@@ -105,11 +104,19 @@ func (v *visit) unfold(t *testing.T) {
 	}
 }
 
+// noPanel closes the dialog that is open.
+func (v *visit) noPanel(t *testing.T) {
+	t.Helper()
+	if err := v.frame(`document.querySelector('.dialog-head button')?.click()`, nil); err != nil {
+		t.Fatal(err)
+	}
+	v.waitFor(t, "no panel", `!document.querySelector('.dialog')`)
+}
+
 // panel opens a dialog after closing another.
 func (v *visit) panel(t *testing.T, id string) {
 	t.Helper()
-	v.press(t, "Escape")
-	v.waitFor(t, "no panel", `!document.querySelector('.dialog')`)
+	v.noPanel(t)
 	v.click(t, id)
 	v.waitFor(t, "the panel", `document.querySelector('.dialog') && document.activeElement.id === 'panel-title'`)
 }
