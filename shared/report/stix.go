@@ -108,9 +108,8 @@ func WriteSTIX(w io.Writer, s *Set) (skipped int, err error) {
 		"definition_type": "tlp", "name": "TLP:AMBER", "definition": stixObject{"tlp": "amber"}})
 
 	type group struct {
-		first, last     string
-		rows            []Finding
-		bytes, returned float64
+		first, last string
+		rows        []Finding
 	}
 	groups := map[conversation]*group{}
 	var order []conversation
