@@ -276,19 +276,16 @@ func TestScale_severalFilesAndWorkers(t *testing.T) {
 	v.waitFor(t, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
 	dir := t.TempDir()
 	head, rows, _ := bytes.Cut(readFile(t, sampleCSV), []byte("\n"))
-	var paths []string
 	for name, times := range map[string]int{"a.csv": 300, "b.csv": 1} {
 		content := append(append(bytes.Clone(head), '\n'), bytes.Repeat(rows, times)...)
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		paths = append(paths, path)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "c.txt"), []byte("Dear sir,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	paths = []string{filepath.Join(dir, "a.csv"), filepath.Join(dir, "b.csv"), filepath.Join(dir, "c.txt")}
+	paths := []string{filepath.Join(dir, "a.csv"), filepath.Join(dir, "b.csv"), filepath.Join(dir, "c.txt")}
 	if err := v.uploadAll(paths); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,6 @@ var (
 	attr    = regexp.MustCompile(`Namespace: "", Key: ("(?:[^"\\]|\\.)*"), Val: ("(?:[^"\\]|\\.)*")`)
 	listen  = regexp.MustCompile(`vgn\.DOMEventHandlerSpecList = append\(vgn\.DOMEventHandlerSpecList, vugu\.DOMEventHandlerSpec\{\s*EventType:\s+("\w+"),\s*Func:\s+(func\(event vugu\.DOMEvent\) \{[^\n]*\}),\s*// implementation[^\n]*\s*\}\)|vgn\.DOMEventHandlerSpecList = append\(vgn\.DOMEventHandlerSpecList, vugu\.DOMEventHandlerSpec\{\s*EventType:\s+("\w+"),\s*Func:\s+(func\(event vugu\.DOMEvent\) \{[^\n]*\}),\s*\}\)`)
 	static  = regexp.MustCompile(`vgn\.SetInnerHTML\(vugu\.HTML\(("(?:[^"\\]|\\.)*")\)\)`)
-	unused  = regexp.MustCompile(`(?m)^\s*_ = vgparent\n`)
 )
 
 func main() {
