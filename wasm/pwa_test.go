@@ -71,6 +71,19 @@ func (o *outage) edit(next func(*http.Response)) func(*http.Response) {
 	}
 }
 
+// A visit that begins while what is kept is still being put in place works, too:
+// its shell may come from the server and its frame after the worker took over.
+func TestOffline_visitsWhileItIsBeingKept(t *testing.T) {
+	w := &witness{}
+	v := startVisit(t, serveBuilt(t, w, nil)+"/", chromium.Options{})
+	for _, pause := range []time.Duration{0, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond, 500 * time.Millisecond, 300 * time.Millisecond, 200 * time.Millisecond, 0} {
+		v.open(t)
+		time.Sleep(pause)
+	}
+	v.kept(t)
+	v.scoresSample(t)
+}
+
 // After one visit the page opens and scores without its server, and neither the
 // first visit nor the next asks for anything twice.
 func TestOffline_worksAfterOneVisit(t *testing.T) {

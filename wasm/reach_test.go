@@ -124,10 +124,24 @@ func TestReach_noNetworkNamesInTheBinaries(t *testing.T) {
 		if !bytes.HasPrefix(b, []byte("\x00asm")) || !bytes.Contains(b, []byte("syscall/js")) {
 			t.Errorf("%s is no program that could call JavaScript", f)
 		}
-		if found := networkWords(b); len(found) > 0 {
+		if found := networkWords(withoutTexts(t, b)); len(found) > 0 {
 			t.Errorf("%s holds %q", f, found)
 		}
 	}
+}
+
+// withoutTexts cuts the embedded tables about attacks out of a program: they
+// speak of networks in plain words. What is cut is exactly these files.
+func withoutTexts(t *testing.T, program []byte) []byte {
+	t.Helper()
+	for _, name := range []string{"analytics.tsv", "lookup.json", "low.json"} {
+		text, err := os.ReadFile("../shared/attack/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		program = bytes.ReplaceAll(program, text, nil)
+	}
+	return program
 }
 
 // The search finds the names in a program that does use them: one that links

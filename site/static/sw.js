@@ -65,9 +65,11 @@ async function answer(e) {
   const path = url.pathname === '/index.html' ? '/' : url.pathname;
   const file = url.origin === location.origin && e.request.method === 'GET' && Object.hasOwn(list.files, path) && list.files[path];
   const document = e.request.mode === 'navigate';
-  // A document gets all its files from one deployment, or it does not start.
-  // The browser does not say which shell a frame belongs to, but there is one.
-  if (!file || path !== '/' && (document ? !served.size : !served.has(e.clientId))) return refuse();
+  if (!file) return refuse();
+  // A document gets all its files from one deployment. One whose shell came from
+  // the server, before this worker was ready, gets the rest from there, too. The
+  // browser does not say which shell a frame belongs to, but there is one.
+  if (path !== '/' && (document ? !served.size : !served.has(e.clientId))) return ask(path, { cache: 'no-cache' });
   if (document) {
     if (path === '/' && await replaced()) {
       outdated = true;
