@@ -114,7 +114,7 @@ func theBundle() job.Bundle {
 			{Name: "Bot <b>", Severity: "Critical", Attack: []job.Technique{{ID: "T1071.001", Tactic: "TA0011", Confidence: "medium", Basis: "inferred"}}, Unseen: []string{"T1113"}},
 		},
 		Features:  []job.Feature{{Name: "IN_BYTES", Unit: "bytes"}, {Name: "OUT_BYTES"}, {Name: hostile}, {Name: "f3"}, {Name: "f4"}, {Name: "f5"}, {Name: "f6"}, {Name: "f7"}, {Name: "f8"}, {Name: "f9"}, {Name: "f10"}, {Name: "f11"}},
-		Metrics:   []job.Metric{{Name: "accuracy", Value: 0.98, Low: job.Number(math.NaN()), High: job.Number(math.NaN()), Split: "holdout", Rows: 1000}, {Name: "macro-F1", Value: 0.726, Low: 0.717, High: 0.734, Split: "holdout", Rows: 1000}, {Name: "macro-F1, majority class", Value: 0.06, Low: 0.05, High: 0.07, Split: "holdout", Rows: 1000}},
+		Metrics:   []job.Metric{{Name: "accuracy", Value: 0.98, Low: job.Number(math.NaN()), High: job.Number(math.NaN()), Split: "holdout", Rows: 1000}, {Name: "macro-F1 of forest instead", Value: 0.8, Low: 0.7, High: 0.9, Split: "holdout", Rows: 1000}, {Name: "macro-F1", Value: 0.726, Low: 0.717, High: 0.734, Split: "holdout", Rows: 1000}, {Name: "macro-F1, majority class", Value: 0.06, Low: 0.05, High: 0.07, Split: "holdout", Rows: 1000}},
 		Limits:    []string{"Seen one network only."},
 		Data:      []string{"NF-CSE-CIC-IDS2018-v3 (see NOTICE)"},
 		Vectors:   32,

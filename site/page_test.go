@@ -30,7 +30,7 @@ func markup(t *testing.T, html string) {
 func TestLanding_saysWhatTheBundleIs(t *testing.T) {
 	p := newPage(t, &script{})
 	html := p.wait("Nothing leaves this machine", "Sealed: 0 bytes sent", "Flow triage", "1.2.0", "abababababababab…", "random forest, 100 trees",
-		"unsigned", "0.726", "0.717 to 0.734", "To compare with", "macro-F1, majority class", "0.060", "All measurements (3)", "Seen one network only.", "32 test vectors", "NF-CSE-CIC-IDS2018-v3", "97 rows, labelled")
+		"unsigned", "0.726", "0.717 to 0.734", "To compare with", "macro-F1, majority class", "0.060", "All measurements (4)", "Seen one network only.", "32 test vectors", "NF-CSE-CIC-IDS2018-v3", "97 rows, labelled")
 	markup(t, html)
 	if !regexp.MustCompile(`<input id="choose"[^>]*type="file"`).MatchString(html) {
 		t.Error("no file input")
