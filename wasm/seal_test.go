@@ -30,7 +30,12 @@ func TestSeal_everyChannel(t *testing.T) {
 // guards of boot.js do alone.
 func TestSeal_everyChannelInAnOlderBrowser(t *testing.T) {
 	w := &witness{}
-	v := startVisit(t, serveBuilt(t, w, func(r *http.Response) { r.Header.Del("Connection-Allowlist") })+"/", chromium.Options{})
+	v := startVisit(t, serveBuilt(t, w, func(r *http.Response) {
+		r.Header.Del("Connection-Allowlist")
+		if r.Request.URL.Path == "/sw.js" { // it would add the header from its list
+			r.StatusCode = http.StatusNotFound
+		}
+	})+"/", chromium.Options{})
 	v.older = true
 	v.crashed.Store(true) // start again, with another name
 	tryAll(t, w, v, func(c channel) string { return c.older })
