@@ -91,6 +91,15 @@ func (a *App) keep() (restore func()) {
 
 // score runs on a goroutine of its own. before brings back what was on show.
 func (a *App) score(scorers *pool.Pool, r *reopening, before func()) {
+	a.env.RLock()
+	mending := a.mending
+	a.env.RUnlock()
+	if mending != nil { // a scorer died: what replaces it is on its way
+		<-mending
+		a.env.RLock()
+		scorers = a.scorers
+		a.env.RUnlock()
+	}
 	files := r.files
 	parts := pool.Split(files, a.host, pool.Limits{})
 	a.env.Lock()
@@ -138,7 +147,8 @@ func (a *App) ended(files []pool.File, err error, before func()) {
 		a.fail("scoring "+short(a.run.name, 60), err)
 		var f *job.Failure
 		if !errors.As(err, &f) || f.Kind == "internal" {
-			go a.restart()
+			a.mending = make(chan struct{})
+			go a.restart(a.mending)
 		}
 		if a.store.rows() == 0 { // nothing to show but the reason
 			before()

@@ -22,7 +22,8 @@ import (
 type App struct {
 	host    Host
 	env     vugu.EventEnv
-	scorers *pool.Pool // nil before the first bundle is loaded
+	scorers *pool.Pool    // nil before the first bundle is loaded
+	mending chan struct{} // closed when scorers that died have been replaced; nil if none did
 
 	phase      phase
 	bundle     job.Bundle
@@ -246,8 +247,10 @@ func (a *App) openBundle(f job.File) {
 // maxBundle is the size of the largest bundle that a scorer accepts.
 const maxBundle = 64 << 20
 
-// restart replaces scorers of which one is gone, keeping what was scored.
-func (a *App) restart() {
+// restart replaces scorers of which one is gone, keeping what was scored, and
+// closes done.
+func (a *App) restart(done chan<- struct{}) {
+	defer close(done)
 	m, _, err := a.hire(a.bundleData)
 	if err != nil {
 		return // the next run says so
