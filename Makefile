@@ -37,6 +37,7 @@ setup: ## install what is missing: Chromium and Node, PostgreSQL too, from the s
 	@missing=()
 	command -v chromium >/dev/null || missing+=(chromium fonts-liberation fonts-dejavu-core)
 	command -v node >/dev/null || missing+=(nodejs)
+	command -v npm >/dev/null || missing+=(npm)
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 	if [ $${#missing[@]} -gt 0 ]; then
 		if ! command -v apt-get >/dev/null; then

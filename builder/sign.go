@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"cloister/builder/internal/publish"
 	"cloister/shared/bundle"
 	"cloister/shared/sign"
 )
@@ -41,7 +40,7 @@ func (c *signCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
-	signed, err := publish.WithSignature(a, signature)
+	signed, err := sign.Attach(a, signature)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Bundle, err)
 	}

@@ -81,7 +81,7 @@ var layers = map[string]string{
 	"builder/internal/publish":               "builder/internal/calibrate builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/job shared/score shared/sign",
 	"builder/internal/publish/gate":          "shared/score",
 	"builder/internal/registry":              "builder/internal/publish shared/bundle shared/channel shared/sign",
-	"builder/internal/registry/registrytest": "builder/internal/publish builder/internal/registry builder/internal/registry/trainer shared/bundle shared/channel shared/sign",
+	"builder/internal/registry/registrytest": "builder/internal/registry builder/internal/registry/trainer shared/bundle shared/channel shared/sign",
 	"builder/internal/registry/trainer":      "builder/internal/prep builder/internal/publish builder/internal/registry builder/internal/train",
 	"builder/internal/serve":                 "shared/bundle shared/header",
 	"builder/internal/telemetry/detect":      "builder/internal/train/grow shared/model/tree",

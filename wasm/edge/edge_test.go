@@ -27,7 +27,6 @@ import (
 	"testing"
 	"time"
 
-	"cloister/shared/bundle"
 	"cloister/shared/channel"
 	"cloister/shared/sign"
 )
@@ -185,24 +184,7 @@ func (d *deployment) signed() []byte {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	a, err := bundle.Open(raw, bundle.Limits{})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	b, err := a.Decode()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	files := map[string][]byte{}
-	for _, name := range b.Names() {
-		if name != bundle.ManifestName {
-			files[name], _ = b.File(name)
-		}
-	}
-	if files[bundle.SignatureName], err = sign.Sign(d.key, b.Manifest().Name, a.Digests()); err != nil {
-		d.t.Fatal(err)
-	}
-	out, err := bundle.Encode(b.Manifest(), files, bundle.Limits{})
+	out, err := sign.Bundle(d.key, raw)
 	if err != nil {
 		d.t.Fatal(err)
 	}

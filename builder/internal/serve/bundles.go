@@ -11,7 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cloister/shared/bundle"
@@ -93,7 +92,7 @@ func WriteBundles(models fs.FS, site, name string) (Index, error) {
 		index.Bundles = append(index.Bundles, e)
 	}
 	slices.SortFunc(index.Bundles, func(a, b Entry) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), compareVersions(b.Version, a.Version))
+		return cmp.Or(strings.Compare(a.Name, b.Name), bundle.CompareVersions(b.Version, a.Version))
 	})
 	if len(index.Bundles) > 0 && name == "" {
 		name = index.Bundles[0].Name
@@ -178,32 +177,4 @@ func described(markdown, file string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("sample: README.md has no paragraph that starts with %q", "`"+file+"`:")
-}
-
-// compareVersions orders 1.2.10 after 1.2.9, and 1.2.0 after 1.2.0-rc1.
-func compareVersions(a, b string) int {
-	a, preA, _ := strings.Cut(a, "-")
-	b, preB, _ := strings.Cut(b, "-")
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range max(len(as), len(bs)) {
-		var x, y int
-		if i < len(as) {
-			x, _ = strconv.Atoi(as[i]) // what is no number counts as 0
-		}
-		if i < len(bs) {
-			y, _ = strconv.Atoi(bs[i])
-		}
-		if x != y {
-			return cmp.Compare(x, y)
-		}
-	}
-	switch {
-	case preA == preB:
-		return strings.Compare(a, b)
-	case preA == "":
-		return 1
-	case preB == "":
-		return -1
-	}
-	return strings.Compare(preA, preB)
 }

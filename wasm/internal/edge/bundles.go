@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloister/shared/bundle"
 	"cloister/shared/channel"
 	"cloister/shared/header"
 	"cloister/shared/sign"
@@ -245,36 +246,10 @@ func entries(c *channel.Channel) []entry {
 		if d := strings.Compare(a.Name, b.Name); d != 0 {
 			return d
 		}
-		return -compareNumbers(a.Version, b.Version)
+		return bundle.CompareVersions(b.Version, a.Version)
 	})
 	return list
 }
-
-// compareNumbers orders 1.10 after 1.9: runs of digits by value, the rest by
-// bytes.
-func compareNumbers(a, b string) int {
-	for a != "" && b != "" {
-		x, y := digits(a), digits(b)
-		if x > 0 && y > 0 {
-			p, q := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
-			if d := len(p) - len(q); d != 0 {
-				return d
-			}
-			if d := strings.Compare(p, q); d != 0 {
-				return d
-			}
-			a, b = a[x:], b[y:]
-			continue
-		}
-		if a[0] != b[0] {
-			return int(a[0]) - int(b[0])
-		}
-		a, b = a[1:], b[1:]
-	}
-	return len(a) - len(b)
-}
-
-func digits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
 
 // newest returns the bundle called name of the site's index.
 func newest(site []byte, name string) (entry, bool) {

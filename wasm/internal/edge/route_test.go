@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"cloister/shared/bundle"
 	"cloister/shared/header"
 	"cloister/shared/sign"
 	"cloister/wasm/internal/edge"
@@ -20,24 +19,7 @@ import (
 // signed returns the bundle with a signature of key.
 func signed(t *testing.T, key *ecdsa.PrivateKey, raw []byte) []byte {
 	t.Helper()
-	a, err := bundle.Open(raw, bundle.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := a.Decode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string][]byte{}
-	for _, name := range b.Names() {
-		if name != bundle.ManifestName {
-			files[name], _ = b.File(name)
-		}
-	}
-	if files[bundle.SignatureName], err = sign.Sign(key, b.Manifest().Name, a.Digests()); err != nil {
-		t.Fatal(err)
-	}
-	out, err := bundle.Encode(b.Manifest(), files, bundle.Limits{})
+	out, err := sign.Bundle(key, raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"cloister/shared/header"
 	"cloister/shared/job"
@@ -105,7 +106,7 @@ func (t *talk) scorer() (*score.Scorer, bool) {
 	s := score.New()
 	s.Trust(t.e.c.Publishers...)
 	info, err := s.Load(body.Body)
-	if _, _, want, _ := bundleAddress("/" + trimSlash(key)); err == nil && info.SHA256 != want {
+	if _, _, want, _ := bundleAddress("/" + strings.TrimPrefix(key, "/")); err == nil && info.SHA256 != want {
 		err = fmt.Errorf("SHA-256 %s, its address says %s", info.SHA256, want)
 	}
 	if err != nil {
@@ -114,13 +115,6 @@ func (t *talk) scorer() (*score.Scorer, bool) {
 	}
 	t.e.loaded.key, t.e.loaded.scorer = key, s
 	return s.Fork(), true
-}
-
-func trimSlash(p string) string {
-	if p != "" && p[0] == '/' {
-		return p[1:]
-	}
-	return p
 }
 
 // deployed returns the path of the site's own bundle and its size.
@@ -170,7 +164,8 @@ func (s *scoring) run() {
 				}
 				l.Explain(rec, s.info)
 			}
-			return s.send(flushAt)
+			s.send(flushAt)
+			return nil
 		})
 		return broken == nil
 	})
@@ -188,13 +183,13 @@ func (s *scoring) run() {
 		_ = s.w.Write(report.Line{Error: "stopped: " + sum.Stopped}) // to memory
 	}
 	_ = s.w.Flush() // to memory
-	_ = s.send(0)
+	s.send(0)
 }
 
 // send sends what has been written when it is at least size bytes.
-func (s *scoring) send(size int) error {
+func (s *scoring) send(size int) {
 	if s.begun && s.out.Len() == 0 || s.out.Len() < size {
-		return nil
+		return
 	}
 	if !s.begun {
 		s.begun = true
@@ -208,5 +203,4 @@ func (s *scoring) send(size int) error {
 		s.t.do(Op{Kind: OpChunk, Body: bytes.Clone(s.out.Bytes())})
 		s.out.Reset()
 	}
-	return nil
 }

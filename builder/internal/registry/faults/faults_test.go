@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"cloister/builder/internal/client"
-	"cloister/builder/internal/publish"
 	"cloister/builder/internal/registry"
 	"cloister/builder/internal/registry/registrytest"
 	"cloister/builder/internal/registry/trainer"
@@ -251,7 +250,7 @@ func prepare(t *testing.T) (versions []string, bundles map[string][]byte) {
 	bundles = map[string][]byte{}
 	for i := range 8 {
 		version := fmt.Sprintf("1.%d.0", i)
-		signed, err := publish.Sign(private, made(t, version))
+		signed, err := sign.Bundle(private, made(t, version))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -418,7 +417,7 @@ func (a *acks) holds(t *testing.T, r *registry.Registry) {
 // unsigned returns the bundle that was signed, by its version.
 func unsigned(t *testing.T, signed []byte) []byte {
 	t.Helper()
-	b, err := publish.WithoutSignature(signed)
+	b, err := sign.Detach(signed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"cloister/builder/internal/client"
-	"cloister/builder/internal/publish"
 	"cloister/builder/internal/registry"
 	"cloister/builder/internal/registry/registrytest"
+	"cloister/shared/sign"
 )
 
 // BenchmarkLoad has 8 clients make requests of a kind to the real program on
@@ -24,7 +24,7 @@ func BenchmarkLoad(b *testing.B) {
 	x := p.start(0)
 	defer x.kill()
 	private, _ := registrytest.Publisher()
-	signed, err := publish.Sign(private, made(b, "1.0.0"))
+	signed, err := sign.Bundle(private, made(b, "1.0.0"))
 	if err != nil {
 		b.Fatal(err)
 	}

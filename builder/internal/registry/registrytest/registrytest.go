@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"cloister/builder/internal/publish"
 	"cloister/builder/internal/registry"
 	"cloister/builder/internal/registry/trainer"
 	"cloister/shared/bundle"
@@ -86,7 +85,7 @@ func Unsigned(t testing.TB, version string, seed uint64) []byte {
 func Signed(t testing.TB, version string, seed uint64) []byte {
 	t.Helper()
 	private, _ := Publisher()
-	signed, err := publish.Sign(private, Unsigned(t, version, seed))
+	signed, err := sign.Bundle(private, Unsigned(t, version, seed))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@
 set -euo pipefail
 gateway=$(realpath "$1")
 shift
-dir=$(mktemp -d /tmp/cloister-services.XXXXXX)
+dir=$(mktemp -d -t cloister-services.XXXXXX)
 pids=()
 finish() {
 	status=$?

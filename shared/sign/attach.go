@@ -1,4 +1,4 @@
-package publish
+package sign
 
 import (
 	"crypto/ecdsa"
@@ -6,12 +6,11 @@ import (
 	"slices"
 
 	"cloister/shared/bundle"
-	"cloister/shared/sign"
 )
 
-// Sign returns the bundle in file with a signature by key; one that it has is
+// Bundle returns the bundle in file with a signature by key; one that it has is
 // replaced, everything else stays as it is.
-func Sign(key *ecdsa.PrivateKey, file []byte) ([]byte, error) {
+func Bundle(key *ecdsa.PrivateKey, file []byte) ([]byte, error) {
 	a, err := bundle.Open(file, bundle.Limits{})
 	if err != nil {
 		return nil, err
@@ -20,16 +19,16 @@ func Sign(key *ecdsa.PrivateKey, file []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature, err := sign.Sign(key, b.Manifest().Name, a.Digests())
+	signature, err := Sign(key, b.Manifest().Name, a.Digests())
 	if err != nil {
 		return nil, err
 	}
-	return WithSignature(a, signature)
+	return Attach(a, signature)
 }
 
-// WithSignature returns the one encoding of the entries of a and of signature
+// Attach returns the one encoding of the entries of a and of signature
 // as model.sig, which is not checked.
-func WithSignature(a *bundle.Archive, signature []byte) ([]byte, error) {
+func Attach(a *bundle.Archive, signature []byte) ([]byte, error) {
 	b, err := a.Decode()
 	if err != nil {
 		return nil, err
@@ -55,8 +54,8 @@ func WithSignature(a *bundle.Archive, signature []byte) ([]byte, error) {
 	return signed, nil
 }
 
-// WithoutSignature returns the bundle in file without its signature.
-func WithoutSignature(file []byte) ([]byte, error) {
+// Detach returns the bundle in file without its signature.
+func Detach(file []byte) ([]byte, error) {
 	b, err := bundle.Decode(file, bundle.Limits{})
 	if err != nil {
 		return nil, err
