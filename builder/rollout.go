@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
+	"cloister/builder/internal/client"
 	"cloister/shared/bundle"
 	"cloister/shared/channel"
 	"cloister/shared/sign"
@@ -40,9 +36,6 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 	if len(c.Bundles)+len(c.Stored) == 0 {
 		return &usageError{"nothing to roll out: name a bundle, or a stored one with --stored"}
 	}
-	if !strings.HasPrefix(c.To, "https://") && !strings.HasPrefix(c.To, "http://127.0.0.1:") && !strings.HasPrefix(c.To, "http://localhost:") {
-		return &usageError{"--to wants an https address: the token would go out in the clear"}
-	}
 	key, err := readPrivateKey(c.Key)
 	if err != nil {
 		return err
@@ -51,8 +44,11 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	d := &deployment{url: strings.TrimSuffix(c.To, "/"), token: strings.TrimSpace(string(token))}
-	next, err := d.channel(ctx, key)
+	edge, err := client.NewEdge(c.To, client.Options{Token: strings.TrimSpace(string(token))})
+	if err != nil {
+		return &usageError{"--to: " + err.Error()}
+	}
+	next, err := published(ctx, edge, key)
 	if err != nil {
 		return err
 	}
@@ -63,7 +59,7 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 	next.Expires = time.Now().Add(c.Expires)
 	added := map[string]channel.Target{}
 	for _, name := range c.Bundles {
-		path, target, err := d.upload(ctx, name)
+		path, target, err := upload(ctx, edge, name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -71,11 +67,11 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "stored   %s\n", path)
 	}
 	for _, path := range c.Stored {
-		target, err := d.stored(ctx, path)
+		file, err := edge.Bundle(ctx, path)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		added[path] = target
+		added[path] = targetOf(file)
 	}
 	for path := range next.Targets {
 		for other := range added {
@@ -91,7 +87,7 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.do(ctx, http.MethodPut, "/channel.json", text, sign.MaxSize); err != nil {
+	if err := edge.Publish(ctx, text); err != nil {
 		return fmt.Errorf("channel: %w", err)
 	}
 	fmt.Fprintf(s.out, "channel  %s, version %d, until %s\n", next.Name, next.Version, next.Expires.UTC().Format(time.RFC3339))
@@ -107,53 +103,12 @@ func family(path string) string {
 	return name
 }
 
-// deployment is an edge deployment.
-type deployment struct{ url, token string }
-
-// errAbsent means that the deployment has nothing at an address.
-var errAbsent = errors.New("there is nothing at this address")
-
-// do sends a request and returns the body of a successful answer.
-func (d *deployment) do(ctx context.Context, method, path string, body []byte, most int64) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, d.url+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if method == http.MethodPut {
-		req.Header.Set("Authorization", "Bearer "+d.token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case resp.StatusCode == http.StatusNotFound && method == http.MethodGet:
-		return nil, errAbsent
-	case resp.StatusCode >= 300:
-		var refusal struct{ Error string }
-		if json.Unmarshal(answer, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = fmt.Sprintf("%.200q", answer)
-		}
-		return nil, fmt.Errorf("%s: %s", resp.Status, refusal.Error)
-	case int64(len(answer)) > most:
-		return nil, fmt.Errorf("the answer has more than %d bytes", most)
-	}
-	return answer, nil
-}
-
-// channel returns the channel that is published, nil without one. Its
+// published returns the channel that is published, nil without one. Its
 // signature has to be of this key; an expired one counts, since the next
 // version replaces it.
-func (d *deployment) channel(ctx context.Context, key *ecdsa.PrivateKey) (*channel.Channel, error) {
-	text, err := d.do(ctx, http.MethodGet, "/channel.json", nil, sign.MaxSize)
-	if errors.Is(err, errAbsent) {
-		return nil, nil
-	}
-	if err != nil {
+func published(ctx context.Context, edge *client.Edge, key *ecdsa.PrivateKey) (*channel.Channel, error) {
+	text, err := edge.Channel(ctx)
+	if err != nil || text == nil {
 		return nil, err
 	}
 	public, err := sign.NewKey("", &key.PublicKey)
@@ -168,7 +123,7 @@ func (d *deployment) channel(ctx context.Context, key *ecdsa.PrivateKey) (*chann
 }
 
 // upload stores a bundle and returns its path and what the channel says of it.
-func (d *deployment) upload(ctx context.Context, file string) (string, channel.Target, error) {
+func upload(ctx context.Context, edge *client.Edge, file string) (string, channel.Target, error) {
 	body, err := readBundle(file)
 	if err != nil {
 		return "", channel.Target{}, err
@@ -177,22 +132,12 @@ func (d *deployment) upload(ctx context.Context, file string) (string, channel.T
 	if err != nil {
 		return "", channel.Target{}, err
 	}
-	digest := sha256.Sum256(body)
-	path := fmt.Sprintf("%s/%s/%x.bundle", b.Manifest().Name, b.Manifest().Version, digest)
-	_, err = d.do(ctx, http.MethodPut, "/bundles/"+path, body, 1<<16)
-	return path, channel.Target{Length: int64(len(body)), SHA256: digest}, err
+	target := targetOf(body)
+	path := fmt.Sprintf("%s/%s/%x.bundle", b.Manifest().Name, b.Manifest().Version, target.SHA256)
+	return path, target, edge.Store(ctx, path, body)
 }
 
-// stored returns what the channel says of a bundle that is stored: it is read
-// and compared with its address.
-func (d *deployment) stored(ctx context.Context, path string) (channel.Target, error) {
-	body, err := d.do(ctx, http.MethodGet, "/bundles/"+path, nil, maxBundle)
-	if err != nil {
-		return channel.Target{}, err
-	}
-	digest := sha256.Sum256(body)
-	if !strings.HasSuffix(path, fmt.Sprintf("/%x.bundle", digest)) {
-		return channel.Target{}, fmt.Errorf("the bundle there has SHA-256 %x", digest)
-	}
-	return channel.Target{Length: int64(len(body)), SHA256: digest}, nil
+// targetOf is what a channel says of a bundle.
+func targetOf(file []byte) channel.Target {
+	return channel.Target{Length: int64(len(file)), SHA256: sha256.Sum256(file)}
 }

@@ -92,7 +92,7 @@ var layers = map[string]string{
 	"builder/internal/telemetry/stage":       "builder/internal/telemetry/table shared/telemetry",
 	"builder/internal/telemetry/simulate":    "builder/internal/telemetry/table shared/telemetry",
 	"builder/internal/serve/api":             "builder/internal/publish builder/internal/registry shared/sign",
-	"builder/internal/client":                "builder/internal/publish builder/internal/registry",
+	"builder/internal/client":                "builder/internal/publish builder/internal/registry shared/sign",
 	"builder/internal/standalone":            "shared/header",
 	"builder/internal/serve/assemble":        "builder/internal/serve builder/internal/slim",
 	"builder/internal/slim":                  "",

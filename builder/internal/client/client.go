@@ -1,6 +1,7 @@
-// Package client talks to a registry over HTTP. It hides requests, retries,
-// the event stream, and the checks of what comes back: bytes are compared with
-// the digest that their address holds before they are handed out.
+// Package client talks to a registry or an edge deployment over HTTP. It hides
+// requests, retries, the event stream, and the checks of what comes back: bytes
+// are compared with the digest that their address holds before they are handed
+// out.
 //
 //	c, err := client.New("https://registry.example", client.Options{Token: token})
 //	b, err := c.Publish(ctx, file, false)
@@ -13,6 +14,7 @@ package client
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -27,6 +29,7 @@ import (
 
 	"cloister/builder/internal/publish"
 	"cloister/builder/internal/registry"
+	"cloister/shared/sign"
 )
 
 // Options are the settings of a client. A zero value is the documented default.
@@ -47,6 +50,7 @@ type Client struct {
 
 // Error is an answer that says no.
 type Error struct {
+	Host    string
 	Status  int
 	Text    string
 	Details []string // one per finding
@@ -54,7 +58,7 @@ type Error struct {
 
 // Error returns the text with its details.
 func (e *Error) Error() string {
-	s := fmt.Sprintf("registry: %s (%d)", e.Text, e.Status)
+	s := fmt.Sprintf("%s: %s (%d)", e.Host, e.Text, e.Status)
 	for _, d := range e.Details {
 		s += "\n  " + d
 	}
@@ -65,7 +69,7 @@ func (e *Error) Error() string {
 func New(base string, o Options) (*Client, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("registry: want an address such as http://127.0.0.1:8080, got %.64q", base)
+		return nil, fmt.Errorf("want an address such as http://127.0.0.1:8080, got %.64q", base)
 	}
 	if o.HTTP == nil {
 		o.HTTP = &http.Client{}
@@ -154,15 +158,13 @@ func (c *Client) once(ctx context.Context, method, path string, query url.Values
 		return res, 0, nil
 	}
 	defer res.Body.Close() // an error is told already
-	no := &Error{Status: res.StatusCode, Text: strings.ToLower(http.StatusText(res.StatusCode))}
+	no := &Error{Host: c.base.Host, Status: res.StatusCode, Text: strings.ToLower(http.StatusText(res.StatusCode))}
 	var problem struct {
-		Title, Detail string
+		Detail, Error string
 		Errors        []struct{ Location, Message string }
 	}
 	if text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer)); err == nil && json.Unmarshal(text, &problem) == nil {
-		if problem.Detail != "" {
-			no.Text = problem.Detail
-		}
+		no.Text = cmp.Or(problem.Detail, problem.Error, no.Text)
 		for _, e := range problem.Errors {
 			no.Details = append(no.Details, strings.TrimPrefix(e.Location+": "+e.Message, ": "))
 		}
@@ -182,7 +184,7 @@ func answer[T any](ctx context.Context, c *Client, method, path string, query ur
 	defer res.Body.Close() // only read
 	d := json.NewDecoder(io.LimitReader(res.Body, maxAnswer))
 	if err := d.Decode(&v); err != nil {
-		return v, fmt.Errorf("registry: the answer does not read: %w", err)
+		return v, fmt.Errorf("%s: the answer does not read: %w", c.base.Host, err)
 	}
 	return v, nil
 }
@@ -222,28 +224,38 @@ func (c *Client) Publish(ctx context.Context, file []byte, dryRun bool) (registr
 // Download returns the bundle at a path, name/version/sha256.bundle, whose
 // bytes have that digest.
 func (c *Client) Download(ctx context.Context, path string) ([]byte, error) {
+	return c.bundleAt(ctx, "v1/bundles/", path)
+}
+
+// bundleAt fetches the bundle at a path that ends in its digest.
+func (c *Client) bundleAt(ctx context.Context, below, path string) ([]byte, error) {
 	parts := strings.Split(path, "/")
-	want := strings.TrimSuffix(parts[len(parts)-1], ".bundle")
-	file, err := c.bytes(ctx, "v1/bundles/"+escape(parts...))
+	digest := strings.TrimSuffix(parts[len(parts)-1], ".bundle")
+	return c.bundle(ctx, below+escape(parts...), digest)
+}
+
+// bundle fetches a bundle that has a digest.
+func (c *Client) bundle(ctx context.Context, path, digest string) ([]byte, error) {
+	file, err := c.bytes(ctx, path, maxBundle)
 	if err != nil {
 		return nil, err
 	}
-	if got := fmt.Sprintf("%x", sha256.Sum256(file)); got != want {
-		return nil, fmt.Errorf("registry: %s came with the digest %.12s: somebody on the way changed it", path, got)
+	if got := fmt.Sprintf("%x", sha256.Sum256(file)); got != digest {
+		return nil, fmt.Errorf("%s: %s came with the digest %.12s, want %.12q: it was changed there or on the way", c.base.Host, path, got, digest)
 	}
 	return file, nil
 }
 
-// bytes fetches a bundle.
-func (c *Client) bytes(ctx context.Context, path string) ([]byte, error) {
+// bytes fetches at most that many bytes.
+func (c *Client) bytes(ctx context.Context, path string, most int64) ([]byte, error) {
 	res, err := c.do(ctx, http.MethodGet, path, nil, nil, true)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close() // only read
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxBundle+1))
-	if err == nil && len(b) > maxBundle {
-		err = fmt.Errorf("registry: more than %d bytes", maxBundle)
+	b, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s: the answer has more than %d bytes", c.base.Host, most)
 	}
 	return b, err
 }
@@ -264,7 +276,7 @@ func (c *Client) Diff(ctx context.Context, name, from, to string) (*publish.Diff
 
 // Channel returns the signed document of a channel; nobody has checked it.
 func (c *Client) Channel(ctx context.Context, name string) ([]byte, error) {
-	return c.bytes(ctx, "v1/channels/"+escape(name))
+	return c.bytes(ctx, "v1/channels/"+escape(name), sign.MaxSize)
 }
 
 // Promote makes a signed document the current state of a channel.
@@ -305,11 +317,7 @@ func (c *Client) Cancel(ctx context.Context, id string) (registry.Job, error) {
 
 // Result returns the bundle that a job made, and compares its digest.
 func (c *Client) Result(ctx context.Context, j registry.Job) ([]byte, error) {
-	file, err := c.bytes(ctx, "v1/jobs/"+escape(j.ID)+"/bundle")
-	if err == nil && fmt.Sprintf("%x", sha256.Sum256(file)) != j.Bundle {
-		err = fmt.Errorf("registry: the bundle of job %s came with another digest: somebody on the way changed it", j.ID)
-	}
-	return file, err
+	return c.bundle(ctx, "v1/jobs/"+escape(j.ID)+"/bundle", j.Bundle)
 }
 
 // Watch calls each with the states of a job until it has ended. When the

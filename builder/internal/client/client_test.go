@@ -102,7 +102,7 @@ func TestClient_errorsSayWhy(t *testing.T) {
 		says(422, `{"title":"x","detail":"not fit","errors":[{"location":"NOTICE","message":"it is missing"},{"message":"more"}]}`)(w, r)
 	})
 	_, err := c.Publish(ctx, []byte("x"), false)
-	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 422 || err.Error() != "registry: not fit (422)\n  NOTICE: it is missing\n  more" {
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 422 || err.Error() != e.Host+": not fit (422)\n  NOTICE: it is missing\n  more" {
 		t.Errorf("%v", err)
 	}
 	c, _ = server(t, says(200, "<html>"))
@@ -118,7 +118,7 @@ func TestDownload_comparesTheDigest(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	c, _ = server(t, says(200, "abd"))
-	if got, err := c.Download(ctx, path); got != nil || err == nil || !strings.Contains(err.Error(), "changed it") {
+	if got, err := c.Download(ctx, path); got != nil || err == nil || !strings.Contains(err.Error(), "it was changed") {
 		t.Errorf("%q, %v", got, err)
 	}
 	c, _ = server(t, func(w http.ResponseWriter, _ *http.Request) {
