@@ -68,6 +68,22 @@ func deploy(t testing.TB, vars ...string) *deployment {
 	}
 	public := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	d := &deployment{t: t, key: key, data: t.TempDir()}
+	var args []string
+	for _, v := range append([]string{
+		"CHANNEL_KEYS:" + public, "PUBLISHER_KEYS:" + public,
+		"SCORE_TOKENS:" + sum([]byte(scoreToken)), "UPLOAD_TOKENS:" + sum([]byte(uploadToken)), "RELEASE_TAG:under-test",
+	}, vars...) {
+		args = append(args, "--var", v)
+	}
+	d.start(args...)
+	return d
+}
+
+// start runs wrangler's local workerd on a free port of loopback until the test
+// ends, and returns once /healthz answers.
+func (d *deployment) start(more ...string) {
+	t := d.t
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -77,14 +93,8 @@ func deploy(t testing.TB, vars ...string) *deployment {
 	_, port, _ := net.SplitHostPort(address)
 	args := []string{"node_modules/wrangler/bin/wrangler.js", "dev", "--local", "--ip", "127.0.0.1", "--port", port, "--inspector-port", "0",
 		"--persist-to", d.data, "--show-interactive-dev-session=false", "--test-scheduled"}
-	for _, v := range append([]string{
-		"CHANNEL_KEYS:" + public, "PUBLISHER_KEYS:" + public,
-		"SCORE_TOKENS:" + sum([]byte(scoreToken)), "UPLOAD_TOKENS:" + sum([]byte(uploadToken)), "RELEASE_TAG:under-test",
-	}, vars...) {
-		args = append(args, "--var", v)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	d.cmd = exec.CommandContext(ctx, "node", args...)
+	d.cmd = exec.CommandContext(ctx, "node", append(args, more...)...)
 	d.cmd.Dir = folder
 	home := t.TempDir()
 	d.cmd.Env = append(os.Environ(), "WRANGLER_SEND_METRICS=false", "CI=1", "NO_COLOR=1", "FORCE_COLOR=0", "HOME="+home, "XDG_CONFIG_HOME="+home)
@@ -119,7 +129,7 @@ func deploy(t testing.TB, vars ...string) *deployment {
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == 200 {
-				return d
+				return
 			}
 		}
 		if time.Now().After(deadline) {

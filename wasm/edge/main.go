@@ -24,10 +24,13 @@ import (
 	"cloister/shared/score"
 	"cloister/shared/sign"
 	"cloister/wasm/internal/edge"
+	"cloister/wasm/worker/kernel"
 )
 
 func main() {
-	e := edge.New(config())
+	c := config()
+	c.Kernel = kernel.Install()
+	e := edge.New(c)
 	if shim := js.Global().Get("context").Get("shim"); shim.Truthy() {
 		serve(shim, e)
 		workers.Ready()

@@ -2,7 +2,7 @@
 // its isolate: Go says which operation comes next, this file performs it with
 // the bindings and says how it went. Go never waits for a promise, so requests
 // may overlap. Scheduled events go to the library's own runtime.
-import './wasm_exec.js';
+import './kernel.mjs';
 import { createRuntimeContext, loadModule } from './runtime.mjs';
 import stock from './worker.mjs';
 

@@ -90,7 +90,7 @@ func testRoutes(t *testing.T, d *deployment) {
 		status       int
 		want         string
 	}{
-		{"GET", "/healthz", 200, "ok"}, {"HEAD", "/healthz", 200, ""}, {"GET", "/readyz", 200, "none"}, {"GET", "/version", 200, "under-test"},
+		{"GET", "/healthz", 200, "ok"}, {"HEAD", "/healthz", 200, ""}, {"GET", "/readyz", 200, "none"}, {"GET", "/version", 200, "under-test"}, {"GET", "/version", 200, `"kernel": true`},
 		{"GET", "/channel.json", 404, "no channel"}, {"GET", "/bundles/none", 404, ""}, {"POST", "/healthz", 405, "GET"}, {"DELETE", "/version", 405, ""},
 		{"GET", "/score", 405, "POST"}, {"PUT", "/channel.json", 401, "token"},
 	} {

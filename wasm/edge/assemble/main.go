@@ -3,8 +3,9 @@
 //
 //	go run ./wasm/edge/assemble -site build/site -out build/edge
 //
-// The folder gets site/ with _headers, worker/shim.mjs, wrangler.jsonc and the
-// pinned tools of package.json. make edge puts the program beside the shim.
+// The folder gets site/ with _headers, worker/shim.mjs with the kernel beside
+// it, wrangler.jsonc and the pinned tools of package.json. make edge puts the
+// program there, too.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"cloister/shared/model/kernel"
 	"cloister/wasm/internal/edge"
 )
 
@@ -32,7 +34,7 @@ func main() {
 
 // own are the files taken as they are, with their place in the folder.
 var own = map[string]string{
-	"shim.mjs": "worker/shim.mjs", "wrangler.jsonc": "wrangler.jsonc",
+	"shim.mjs": "worker/shim.mjs", "kernel.mjs": "worker/kernel.mjs", "wrangler.jsonc": "wrangler.jsonc",
 	"package.json": "package.json", "package-lock.json": "package-lock.json",
 }
 
@@ -71,7 +73,7 @@ func assemble(site, source, out string) error {
 			return err
 		}
 	}
-	return nil
+	return os.WriteFile(filepath.Join(out, "worker", "kernel.wasm"), kernel.Module(), 0o644)
 }
 
 // compressed reports whether p is a compressed form of a file beside it: the

@@ -44,6 +44,7 @@ type Config struct {
 	// Release, Deployment and Tag say what runs: the program's release, the
 	// platform's id of this deployment and the operator's name for it.
 	Release, Deployment, Tag string
+	Kernel                   bool // whether scoring runs in the vector module
 	// Problem is what is wrong with the operator's settings, "" if nothing is:
 	// the deployment then is not ready.
 	Problem string

@@ -132,10 +132,11 @@ func (t *talk) version() {
 		Deployment string          `json:"deployment"`
 		Tag        string          `json:"tag"`
 		Scorer     string          `json:"scorer"`
+		Kernel     bool            `json:"kernel"` // the scorer's loops are those of the vector module
 		Attack     string          `json:"attack"`
 		Channel    int64           `json:"channel"` // its version, 0 without one
 		Bundles    []bundleVersion `json:"bundles"`
-	}{t.e.c.Release, t.e.c.Deployment, t.e.c.Tag, score.Version, attack.Version(), 0, []bundleVersion{}}
+	}{t.e.c.Release, t.e.c.Deployment, t.e.c.Tag, score.Version, t.e.c.Kernel, attack.Version(), 0, []bundleVersion{}}
 	if c, _, err := t.channel(); err == nil && c != nil {
 		answer.Channel = c.Version
 		for _, p := range c.Paths() {

@@ -1,13 +1,13 @@
 // Package kernel joins the module of cloister/shared/model/kernel to this
 // program: the one place that hands addresses to it. A program that links it
 // imports functions of a module "kernel", so whoever instantiates the program
-// gives them, as site/static/worker.js does: functions that pass their
-// arguments on to the module once it is there, and a global function
+// gives them, as site/static/worker.js and wasm/edge/kernel.mjs do: functions
+// that pass their arguments on to the module once it is there, and a global
+// function
 //
 //	cloisterKernel(bytes)
 //
-// that makes the module over the program's memory and returns whether this
-// browser can.
+// that makes the module over the program's memory and returns whether it could.
 //
 //	fast := kernel.Install()   // before the first score
 //
