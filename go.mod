@@ -20,6 +20,7 @@ require (
 	github.com/vugu/vugu v0.4.0 // the page's templates and components; its renderer is replaced, see wasm/internal/dom
 	gocloud.dev v0.47.0 // bundles in a folder or on S3
 	golang.org/x/crypto v0.57.0 // BLAKE2b of telemetry envelopes
+	golang.org/x/sys v0.48.0 // what the processor can do, for the scorer's assembly
 	golang.org/x/time v0.16.0
 	gonum.org/v1/gonum v0.17.0
 	gonum.org/v1/plot v0.17.0 // PNG of the telemetry plots
@@ -116,7 +117,6 @@ require (
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // indirect
 	golang.org/x/sync v0.23.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/term v0.46.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

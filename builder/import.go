@@ -16,7 +16,7 @@ import (
 )
 
 type importCommand struct {
-	Model    string   `arg:"" type:"existingfile" help:"Model file: XGBoost JSON or UBJSON, LightGBM text, ONNX, JSON dump of treelite."`
+	Model    string   `arg:"" type:"existingfile" help:"Model file: XGBoost JSON or UBJSON, LightGBM text, ONNX, JSON dump or checkpoint of treelite."`
 	Out      string   `required:"" type:"path" help:"Bundle file to write."`
 	Labels   []string `help:"Classes in the order of the model's outputs, with commas; default those of the file."`
 	Map      string   `type:"existingfile" help:"JSON object from the model's columns (f0, f1, ... if they have no names) to features of the recipe flows or fields of a flow."`

@@ -10,10 +10,10 @@
 // Read: XGBoost JSON and UBJSON (2.x, 3.x), LightGBM text (v3, v4), ONNX
 // (ai.onnx.ml TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble,
 // as scikit-learn's forests, extra trees, gradient boosting and isolation
-// forests become through skl2onnx) and the JSON dump of treelite. Not read,
-// and refused by name: dart and linear boosters, trees with vector leaves of
-// XGBoost, linear leaves of LightGBM, graphs of ONNX with other operators than
-// those a tree model needs, checkpoints of treelite.
+// forests become through skl2onnx), and of treelite 4 the JSON dump and the
+// checkpoint. Not read, and refused by name: dart and linear boosters, trees
+// with vector leaves of XGBoost, linear leaves of LightGBM, graphs of ONNX with
+// other operators than those a tree model needs, checkpoints of treelite 3.
 //
 // A row takes the same branches as in the library, for every float64 value: where
 // the library rounds a value to float32 first, the threshold read is the last
@@ -37,7 +37,7 @@ import (
 
 // Model is what a file of another library says.
 type Model struct {
-	Format    string // "xgboost-json", "xgboost-ubj", "lightgbm-text", "onnx", "treelite-json"
+	Format    string // "xgboost-json", "xgboost-ubj", "lightgbm-text", "onnx", "treelite-json", "treelite-checkpoint"
 	Producer  string // who wrote it, with version where the file says
 	Objective string // in the words of the library
 	Source    tree.Source
@@ -154,7 +154,7 @@ func Read(data []byte) (*Model, error) {
 	case "xgboost-binary":
 		return nil, unsupported("xgboost", 0, "the binary format before XGBoost 2: load and save it as JSON with XGBoost")
 	case "treelite":
-		return nil, unsupported("treelite", 0, "a checkpoint: write Model.dump_as_json() instead")
+		return readCheckpoint(data)
 	case "onnx":
 		return readONNX(data)
 	}
@@ -178,7 +178,7 @@ func sniff(data []byte) string {
 		return "ubj"
 	case has("{"):
 		return "json"
-	case at == 0 && len(data) > 12 && string(data[4:12]) == "\x08\x00\x00\x00\x01\x00\x00\x00", len(data) > 12 && data[0] == 4 && data[1] == 0 && data[2] == 0 && data[3] == 0:
+	case at == 0 && len(data) > 12 && (data[0] == 3 || data[0] == 4) && data[1] == 0 && data[2] == 0 && data[3] == 0:
 		return "treelite"
 	case len(data) > 2 && data[0] == 0x08 && data[1] > 0 && data[1] < 32: // field 1, ir_version
 		return "onnx"

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -156,6 +157,15 @@ var models = []struct {
 	{"tl-xgb-cat.json", tree.Boosting, tree.Logistic, 1, 2, singleMargin, singleScore},
 	{"tl-lgb-cat.json", tree.Boosting, tree.Logistic, 1, 2, 0, doubleScore},
 	{"tl-lgb-multi.json", tree.Boosting, tree.Softmax, 3, 3, 0, singleScore}, // treelite's softmax is float32
+	{"tl-xgb-binary.treelite", tree.Boosting, tree.Logistic, 1, 2, singleMargin, singleScore},
+	{"tl-xgb-multi.treelite", tree.Boosting, tree.Softmax, 3, 3, singleMargin, singleScore},
+	{"tl-xgb-cat.treelite", tree.Boosting, tree.Logistic, 1, 2, singleMargin, singleScore},
+	{"tl-lgb-cat.treelite", tree.Boosting, tree.Logistic, 1, 2, 0, doubleScore},
+	{"tl-lgb-multi.treelite", tree.Boosting, tree.Softmax, 3, 3, 0, singleScore},
+	{"tl-sk-forest.treelite", tree.Forest, tree.Identity, 3, 3, -1, doubleScore},
+	{"tl-sk-boost.treelite", tree.Boosting, tree.Softmax, 3, 3, -1, singleScore},
+	{"tl-sk-regressor.treelite", tree.Boosting, tree.Identity, 1, 0, -1, doubleScore},
+	{"tl-sk-isolation.treelite", tree.Isolation, tree.Identity, 1, 0, -1, singleScore}, // its ratio is float32
 }
 
 // base is the name of the golden of a file.
@@ -338,16 +348,32 @@ func TestRead_onnxAsOnnxruntime(t *testing.T) {
 
 func TestRead_refusesByName(t *testing.T) {
 	for file, want := range map[string]string{
-		"xgb-dart.json":       `booster "dart"`,
-		"xgb-linear.json":     `booster "gblinear"`,
-		"lgb-poisson.txt":     `objective "poisson"`,
-		"lgb-zero.txt":        "zero_as_missing",
-		"tl-xgb-cat.treelite": "dump_as_json",
+		"xgb-dart.json":   `booster "dart"`,
+		"xgb-linear.json": `booster "gblinear"`,
+		"lgb-poisson.txt": `objective "poisson"`,
+		"lgb-zero.txt":    "zero_as_missing",
 	} {
 		m, err := foreign.Read(readFile(t, file))
 		var u *foreign.UnsupportedError
 		if !errors.As(err, &u) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want an UnsupportedError about %s", file, m, err, want)
 		}
+	}
+}
+
+// treelite's two forms of one model are the same to the last bit.
+func TestRead_checkpointAsDump(t *testing.T) {
+	seen := 0
+	for _, name := range []string{"tl-xgb-binary", "tl-xgb-multi", "tl-xgb-cat", "tl-lgb-cat", "tl-lgb-multi"} {
+		dump, _ := readModel(t, name+".json")
+		checkpoint, _ := readModel(t, name+".treelite")
+		dump.Format = checkpoint.Format
+		if !reflect.DeepEqual(dump, checkpoint) {
+			t.Errorf("%s: the dump and the checkpoint differ", name)
+		}
+		seen += len(checkpoint.Source.Trees)
+	}
+	if seen < 25 {
+		t.Errorf("%d trees", seen)
 	}
 }

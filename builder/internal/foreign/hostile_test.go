@@ -18,6 +18,9 @@ func TestRead_brokenFiles(t *testing.T) {
 	xgb := string(readFile(t, "xgb-binary.json"))
 	light := string(readFile(t, "lgb-cat.txt"))
 	lite := string(readFile(t, "tl-xgb-cat.json"))
+	saved := string(readFile(t, "tl-xgb-cat.treelite"))
+	vectors := string(readFile(t, "tl-sk-forest.treelite"))
+	at := func(s string, place int, with string) string { return s[:place] + with + s[place+len(with):] }
 	swap := func(s, old, new string) string {
 		t.Helper()
 		if !strings.Contains(s, old) {
@@ -54,6 +57,23 @@ func TestRead_brokenFiles(t *testing.T) {
 		{"key of text twice", swap(light, "version=v4", "version=v4\nversion=v4"), "twice"},
 		{"node ids", swap(lite, `"node_id":1`, `"node_id":2`), "another node_id"},
 		{"postprocessor", swap(lite, `"sigmoid"`, `"hinge"`), `postprocessor "hinge"`},
+		{"version of a checkpoint", "\x03" + saved[1:], "version 3"},
+		{"cut checkpoint", saved[:len(saved)-1], "too early"},
+		{"checkpoint and more", saved + "\x00", "follow the last value"},
+		{"types", at(saved, 12, "\x02\x03"), "type 2 and leaves of type 3"},
+		{"count of trees", at(saved, 14, "\x06"), "5 classes for 6 trees"},
+		{"features", at(saved, 22, "\x00"), "0 features"},
+		{"targets", at(saved, 28, "\x02"), "2 targets"},
+		{"classes of a checkpoint", at(saved, 40, "\x00"), "0 classes"},
+		{"postprocessor of a checkpoint", swap(saved, "sigmoid", "sigmoit"), `postprocessor "sigmoit"`},
+		{"length of an array", at(saved, 0xaf, "\x0e"), "another length"},
+		{"kind of node", at(saved, 0xb6, "\x03"), "kind 3"},
+		{"operator", at(saved, 0x238, "\x06"), "operator 6"},
+		{"feature of a checkpoint", at(saved, 0x155, "\x05"), "feature 5 of 5"},
+		{"child of a checkpoint", at(saved, 0xcd, "\x0f"), "child 15 of 15"},
+		{"vectors of more nodes", at(at(vectors, 0xe0, "\x00"), 0x5f0, "\x03"), "leaf 22 has values 33 to 36 of 36, want 3 of its own"},
+		{"categories of more nodes", at(at(saved, 0xb6, "\x02"), 0x4f2, "\x3f"), "node 2 is of kind 2 with operator 0 and categories 0 to 63 of 63"},
+		{"categories of nowhere", at(saved, 0x4f2+16, "\x40"), "categories 0 to 64 of 63"},
 		{"comparison", swap(lite, `"comparison_op":"<"`, `"comparison_op":"~"`), `comparison "~"`},
 	} {
 		m, err := foreign.Read([]byte(c.file))
@@ -70,7 +90,8 @@ func TestRead_brokenFiles(t *testing.T) {
 func TestRead_countsAreNotBelieved(t *testing.T) {
 	ubj := []byte("{L\x00\x00\x00\x00\x00\x00\x00\x07learner[$d#L\x00\x00\x00\x7f\xff\xff\xff\xff")
 	onnx := []byte("\x08\x08\x3a\xff\xff\xff\xff\x0f")
-	for _, b := range [][]byte{ubj, onnx, []byte("{L\x7f\xff\xff\xff\xff\xff\xff\xff"), []byte("{i\x01a[$Z#L\x00\x00\x00\x7f\xff\xff\xff\xff")} {
+	lite := []byte("\x04\x00\x00\x00\x08\x00\x00\x00\x01\x00\x00\x00\x02\x02\xff\xff\xff\x7f\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00")
+	for _, b := range [][]byte{ubj, onnx, lite, []byte("{L\x7f\xff\xff\xff\xff\xff\xff\xff"), []byte("{i\x01a[$Z#L\x00\x00\x00\x7f\xff\xff\xff\xff")} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := foreign.Read(b)
@@ -85,7 +106,7 @@ func TestRead_countsAreNotBelieved(t *testing.T) {
 // Every prefix of a file is an error or, where a format has no end, a model.
 func TestRead_prefixes(t *testing.T) {
 	files := 0
-	for _, name := range []string{"xgb-cat.json", "xgb-cat.ubj", "lgb-cat.txt", "sk-forest2.onnx", "sk-isolation.onnx", "tl-xgb-cat.json"} {
+	for _, name := range []string{"xgb-cat.json", "xgb-cat.ubj", "lgb-cat.txt", "sk-forest2.onnx", "sk-isolation.onnx", "tl-xgb-cat.json", "tl-xgb-cat.treelite"} {
 		b := readFile(t, name)
 		for n := 0; n < len(b)-1; n += 1 + len(b)/500 {
 			if m, err := foreign.Read(b[:n]); err == nil && !strings.HasSuffix(name, ".onnx") && !strings.HasSuffix(name, ".txt") {
@@ -94,7 +115,7 @@ func TestRead_prefixes(t *testing.T) {
 		}
 		files++
 	}
-	if files != 6 {
+	if files != 7 {
 		t.Errorf("%d files", files)
 	}
 }
@@ -201,3 +222,4 @@ func FuzzXGBoostUBJ(f *testing.F)  { fuzz(f, "*.ubj") }
 func FuzzLightGBM(f *testing.F)    { fuzz(f, "*.txt") }
 func FuzzONNX(f *testing.F)        { fuzz(f, "*.onnx") }
 func FuzzTreelite(f *testing.F)    { fuzz(f, "tl-*.json") }
+func FuzzCheckpoint(f *testing.F)  { fuzz(f, "*.treelite") }

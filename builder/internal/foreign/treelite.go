@@ -7,78 +7,115 @@ import (
 	"cloister/shared/model/tree"
 )
 
-const treeliteJSON = "treelite-json"
+// treelite reads a model in one of the two forms that treelite writes.
+type treelite struct {
+	m      *Model
+	format string
+	at     int // byte of the head
+	treeliteHead
+}
+
+// treeliteHead is what both forms say before the trees.
+type treeliteHead struct {
+	average      bool
+	post         string // the postprocessor
+	alpha, ratio float64
+	base         []float64
+	class        []int // by tree, -1 for vectors of all classes
+}
 
 // readTreelite reads what Model.dump_as_json of treelite 4 writes.
 func readTreelite(v *value) (*Model, error) {
-	t := &treelite{m: &Model{Format: treeliteJSON, Producer: "treelite", Covers: true}}
-	src := &t.m.Source
+	const format = "treelite-json"
+	t := &treelite{m: &Model{Format: format, Producer: "treelite", Covers: true}, format: format, at: v.at}
 	var ok bool
-	if src.Features, ok = v.get("num_feature").whole(1, tree.MaxFeatures); !ok {
-		return nil, malformed(treeliteJSON, v.at, "no num_feature from 1 to %d", tree.MaxFeatures)
+	if t.m.Source.Features, ok = v.get("num_feature").whole(1, tree.MaxFeatures); !ok {
+		return nil, t.malformed(v.at, "no num_feature from 1 to %d", tree.MaxFeatures)
 	}
 	if n, ok := v.get("num_target").whole(1, 1<<30); !ok || n > 1 {
-		return nil, unsupported(treeliteJSON, v.at, "other than one target")
+		return nil, t.unsupported(v.at, "other than one target")
 	}
 	classes, ok := v.get("num_class").numbers()
-	if !ok || len(classes) != 1 || !(classes[0] >= 1 && classes[0] <= tree.MaxOutputs) || classes[0] != math.Trunc(classes[0]) {
-		return nil, malformed(treeliteJSON, v.at, "no num_class from 1 to %d", tree.MaxOutputs)
+	if !ok || len(classes) != 1 || classes[0] != math.Trunc(classes[0]) {
+		return nil, t.malformed(v.at, "no num_class of one target")
 	}
-	src.Outputs = int(classes[0])
 	if kind := v.get("threshold_type"); kind == nil || kind.str != "float32" && kind.str != "float64" {
-		return nil, malformed(treeliteJSON, v.at, "threshold_type is neither float32 nor float64")
+		return nil, t.malformed(v.at, "threshold_type is neither float32 nor float64")
 	} else {
 		t.m.Single = kind.str == "float32"
 	}
-	if err := t.output(v); err != nil {
+	average := v.get("average_tree_output")
+	t.average, t.post = average != nil && average.num == 1, v.get("postprocessor").str
+	t.alpha, _ = v.get("sigmoid_alpha").float()
+	t.ratio, _ = v.get("ratio_c").float()
+	t.base, _ = v.get("base_scores").numbers()
+	list := v.get("trees")
+	class, ok := v.get("class_id").numbers()
+	if list.kind != isList || !ok || len(class) != len(list.list) {
+		return nil, t.malformed(list.at, "no trees with a class_id each")
+	}
+	for _, c := range class {
+		if c != math.Trunc(c) || math.Abs(c) > tree.MaxOutputs {
+			return nil, t.malformed(list.at, "class_id %g", c)
+		}
+		t.class = append(t.class, int(c))
+	}
+	if err := t.output(int(max(0, min(classes[0], 1<<30)))); err != nil {
 		return nil, err
 	}
-	return t.m, t.trees(v)
+	for i := range list.list {
+		if err := t.tree(list.list[i].at, func(width int) ([]node, error) { return t.nodes(&list.list[i], width) }); err != nil {
+			return nil, err
+		}
+	}
+	return t.m, t.finish()
 }
 
-type treelite struct {
-	m       *Model
-	average bool
-	alpha   float64
+func (t *treelite) malformed(at int, what string, args ...any) error {
+	return malformed(t.format, at, what, args...)
 }
 
-// output reads how sums become scores.
-func (t *treelite) output(v *value) error {
+func (t *treelite) unsupported(at int, what string, args ...any) error {
+	return unsupported(t.format, at, what, args...)
+}
+
+// output says how sums become scores.
+func (t *treelite) output(classes int) error {
+	if classes < 1 || classes > tree.MaxOutputs {
+		return t.malformed(t.at, "%d classes, want 1 to %d", classes, tree.MaxOutputs)
+	}
 	src := &t.m.Source
-	p := v.get("postprocessor")
-	t.m.Objective, t.alpha = p.str, 1
-	average := v.get("average_tree_output")
-	t.average = average != nil && average.num == 1
-	src.Kind = tree.Boosting
-	switch p.str {
+	src.Kind, src.Outputs = tree.Boosting, classes
+	t.m.Objective = t.post
+	alpha := t.alpha
+	t.alpha = 1
+	switch t.post {
 	case "sigmoid", "multiclass_ova":
 		src.Link = tree.Logistic
-		a, ok := v.get("sigmoid_alpha").float()
-		if !ok || !(a > 0 && a < 1e6) {
-			return malformed(treeliteJSON, p.at, "sigmoid_alpha")
+		if !(alpha > 0 && alpha < 1e6) {
+			return t.malformed(t.at, "sigmoid_alpha")
 		}
-		t.alpha = a
+		t.alpha = alpha
 	case "softmax":
 		src.Link = tree.Softmax
 	case "identity", "identity_multiclass":
 	case "exponential_standard_ratio":
 		src.Kind = tree.Isolation
 		if src.Outputs != 1 || !t.average {
-			return malformed(treeliteJSON, p.at, "%s of %d outputs", p.str, src.Outputs)
+			return t.malformed(t.at, "%s of %d outputs", t.post, src.Outputs)
 		}
 		return nil
 	default:
-		return unsupported(treeliteJSON, p.at, "postprocessor %.64q", p.str)
+		return t.unsupported(t.at, "postprocessor %.64q", t.post)
 	}
 	if src.Link == tree.Softmax && src.Outputs < 2 {
-		return malformed(treeliteJSON, p.at, "softmax of one class")
+		return t.malformed(t.at, "softmax of one class")
 	}
-	base, ok := v.get("base_scores").numbers()
-	if !ok || len(base) != src.Outputs {
-		return malformed(treeliteJSON, v.at, "%d base_scores for %d outputs", len(base), src.Outputs)
+	if len(t.base) != src.Outputs {
+		return t.malformed(t.at, "%d base_scores for %d outputs", len(t.base), src.Outputs)
 	}
 	zero := true
-	for _, b := range base {
+	for _, b := range t.base {
 		src.Base = append(src.Base, b*t.alpha)
 		zero = zero && b == 0
 	}
@@ -88,43 +125,40 @@ func (t *treelite) output(v *value) error {
 	return nil
 }
 
-// trees reads all trees.
-func (t *treelite) trees(v *value) error {
+// tree takes the next tree, whose nodes read returns: its leaves have width
+// values, a single one if that is 0.
+func (t *treelite) tree(at int, read func(width int) ([]node, error)) error {
 	src := &t.m.Source
-	list := v.get("trees")
-	if list.kind != isList {
-		return malformed(treeliteJSON, list.at, "no trees")
+	i := len(src.Trees)
+	output, width := t.class[i], 0
+	switch {
+	case output == -1 && src.Outputs > 1:
+		width = src.Outputs
+	case output == -1 || output == 0 && src.Outputs == 1:
+		output = 0
+	case output < 0 || output >= src.Outputs || src.Kind == tree.Forest:
+		return t.malformed(at, "tree %d is of class %d of %d", i, output, src.Outputs)
 	}
-	class, ok := v.get("class_id").numbers()
-	if !ok || len(class) != len(list.list) {
-		return malformed(treeliteJSON, list.at, "%d trees, class_id for %d", len(list.list), len(class))
+	nodes, err := read(width)
+	if err != nil {
+		return err
 	}
-	for i := range list.list {
-		at := list.list[i].at
-		output, width := int(class[i]), 0
-		switch {
-		case class[i] == -1 && src.Outputs > 1:
-			width = src.Outputs
-		case class[i] == -1 || class[i] == 0 && src.Outputs == 1:
-			output = 0
-		case !(class[i] >= 0 && class[i] < float64(src.Outputs)) || class[i] != math.Trunc(class[i]) || src.Kind == tree.Forest:
-			return malformed(treeliteJSON, at, "tree %d is of class %g of %d", i, class[i], src.Outputs)
-		}
-		nodes, err := t.nodes(&list.list[i], width)
-		if err != nil {
-			return err
-		}
-		st, err := assemble(nodes, output, width)
-		if err != nil {
-			return malformed(treeliteJSON, at, "tree %d: %v", i, err)
-		}
-		src.Trees = append(src.Trees, st)
+	st, err := assemble(nodes, output, width)
+	if err != nil {
+		return t.malformed(at, "tree %d: %v", i, err)
 	}
+	src.Trees = append(src.Trees, st)
+	return nil
+}
+
+// finish does what needs all trees.
+func (t *treelite) finish() error {
+	src := &t.m.Source
 	if len(src.Trees) == 0 {
-		return malformed(treeliteJSON, list.at, "no trees")
+		return t.malformed(t.at, "no trees")
 	}
 	if src.Kind == tree.Isolation {
-		return t.isolation(v)
+		return t.isolation()
 	}
 	if evenCovers(src.Trees) {
 		t.m.Covers = false
@@ -146,7 +180,7 @@ func (t *treelite) trees(v *value) error {
 
 // isolation checks that leaf values are path lengths and drops them: they
 // follow from depth and cover.
-func (t *treelite) isolation(v *value) error {
+func (t *treelite) isolation() error {
 	src := &t.m.Source
 	for i := range src.Trees {
 		st := &src.Trees[i]
@@ -159,21 +193,20 @@ func (t *treelite) isolation(v *value) error {
 			}
 			c := st.Cover[n]
 			if c != math.Trunc(c) || c < 1 || c > 1<<24 {
-				return unsupported(treeliteJSON, v.at, "tree %d: a leaf without data_count", i)
+				return t.unsupported(t.at, "tree %d: a leaf without data_count", i)
 			}
 			if want := float64(depth[n]) + tree.PathLength(int(c)); math.Abs(st.Value[n]-want) > 1e-5*(1+want) {
-				return unsupported(treeliteJSON, v.at, "tree %d: a leaf value is %g, the path length %g", i, st.Value[n], want)
+				return t.unsupported(t.at, "tree %d: a leaf value is %g, the path length %g", i, st.Value[n], want)
 			}
 			rows += int(c)
 		}
 		if src.SampleSize = rows; rows < 2 {
-			return malformed(treeliteJSON, v.at, "tree %d has seen %d rows", i, rows)
+			return t.malformed(t.at, "tree %d has seen %d rows", i, rows)
 		}
 		st.Value = nil
 	}
-	ratio, ok := v.get("ratio_c").float()
-	if c := tree.PathLength(src.SampleSize); !ok || math.Abs(ratio-c) > 1e-5*c {
-		return unsupported(treeliteJSON, v.at, "ratio_c is %g, that of %d rows %g", ratio, src.SampleSize, c)
+	if c := tree.PathLength(src.SampleSize); !(math.Abs(t.ratio-c) <= 1e-5*c) {
+		return t.unsupported(t.at, "ratio_c is %g, that of %d rows %g", t.ratio, src.SampleSize, c)
 	}
 	return nil
 }
@@ -182,13 +215,13 @@ func (t *treelite) isolation(v *value) error {
 func (t *treelite) nodes(v *value, width int) ([]node, error) {
 	list := v.get("nodes")
 	if list == nil || list.kind != isList {
-		return nil, malformed(treeliteJSON, v.at, "a tree without nodes")
+		return nil, t.malformed(v.at, "a tree without nodes")
 	}
 	out := make([]node, 0, len(list.list))
 	for i := range list.list {
 		e := &list.list[i]
 		if id, ok := e.get("node_id").whole(i, i); !ok || id != i {
-			return nil, malformed(treeliteJSON, e.at, "node %d has another node_id", i)
+			return nil, t.malformed(e.at, "node %d has another node_id", i)
 		}
 		n := node{feature: -1}
 		n.cover, _ = e.get("data_count").float()
@@ -221,7 +254,7 @@ func (t *treelite) leaf(n *node, v *value, width int) error {
 	case ok && width > 0 && len(f) == width:
 		n.vector = f
 	default:
-		return malformed(treeliteJSON, v.at, "a leaf of %d values, want %d", len(f), max(width, 1))
+		return t.malformed(v.at, "a leaf of %d values, want %d", len(f), max(width, 1))
 	}
 	return nil
 }
@@ -232,15 +265,15 @@ func (t *treelite) split(n *node, e *value) error {
 	right, okRight := e.get("right_child").whole(0, 1<<30)
 	missing := e.get("default_left")
 	if !ok || !okLeft || !okRight || missing == nil || missing.kind != isBool {
-		return malformed(treeliteJSON, e.at, "a node is neither a leaf nor a split with feature, children and default_left")
+		return t.malformed(e.at, "a node is neither a leaf nor a split with feature, children and default_left")
 	}
 	n.feature, n.left, n.right, n.missingLeft = int32(f), int32(left), int32(right), missing.num == 1
 	if list := e.get("category_list"); list != nil {
 		codes, ok := list.numbers()
 		if !ok {
-			return malformed(treeliteJSON, list.at, "a category list")
+			return t.malformed(list.at, "a category list")
 		}
-		set, err := setOf(treeliteJSON, list.at, codes)
+		set, err := setOf(t.format, list.at, codes)
 		if err != nil {
 			return err
 		}
@@ -253,9 +286,9 @@ func (t *treelite) split(n *node, e *value) error {
 	threshold, ok := e.get("threshold").float()
 	op := e.get("comparison_op")
 	if !ok || op == nil {
-		return malformed(treeliteJSON, e.at, "a split without threshold and comparison_op")
+		return t.malformed(e.at, "a split without threshold and comparison_op")
 	}
-	return compare(n, op.str, threshold, t.m.Single, func(what string) error { return unsupported(treeliteJSON, e.at, "%s", what) })
+	return compare(n, op.str, threshold, t.m.Single, func(what string) error { return t.unsupported(e.at, "%s", what) })
 }
 
 // compare gives n the threshold of "x op t" for values of float32 or float64.

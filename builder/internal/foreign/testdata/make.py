@@ -211,13 +211,24 @@ def tl():
                     ("tl-lgb-multi", T.frontend.load_lightgbm_model(path("lgb-multi.txt")))]:
         with open(path(name + ".json"), "w") as f:
             f.write(m.dump_as_json(pretty_print=False))
-        if name == "tl-xgb-cat":
-            m.serialize(path(name + ".treelite"))
+        m.serialize(path(name + ".treelite"))
         with open(path(name[3:] + ".golden.json")) as f:
             q = np.array([[np.nan if v is None else v for v in r] for r in json.load(f)["rows"]])
         if "xgb" in name:
             q = q.astype(np.float32)
         golden(name, "treelite", T.__version__, q, margin=T.gtil.predict(m, q, nthread=1, pred_margin=True), score=T.gtil.predict(m, q, nthread=1))
+    from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier, RandomForestRegressor
+    x, y = data(missing=False)
+    for name, m in [("tl-sk-forest", RandomForestClassifier(7, max_leaf_nodes=12, random_state=1).fit(x, y)),
+                    ("tl-sk-boost", GradientBoostingClassifier(n_estimators=4, max_depth=2, random_state=1).fit(x, y)),
+                    ("tl-sk-regressor", RandomForestRegressor(4, max_leaf_nodes=10, random_state=1).fit(x, y.astype(float))),
+                    ("tl-sk-isolation", IsolationForest(n_estimators=6, max_samples=32, random_state=1).fit(x))]:
+        trees = [a for e in m.estimators_ for a in np.ravel(e)]
+        cuts = {j: [v for a in trees for f, v in zip(a.tree_.feature, a.tree_.threshold) if f == j] for j in range(D)}
+        m = T.sklearn.import_model(m)
+        m.serialize(path(name + ".treelite"))
+        q = rows(cuts, False, missing=False)
+        golden(name, "treelite", T.__version__, q, score=T.gtil.predict(m, q, nthread=1))
 
 
 def newer():
