@@ -32,7 +32,8 @@ var layers = map[string]string{
 
 	"shared/model/kernel":             "",
 	"shared/model/modeltest":          "shared/model",
-	"shared/model/tree":               "shared/model shared/wire",
+	"shared/model/native":             "",
+	"shared/model/tree":               "shared/model shared/model/native shared/wire",
 	"shared/model/tree/treetest":      "shared/model/tree",
 	"shared/feature":                  "shared/frame shared/wire",
 	"shared/ingest":                   "shared/frame shared/ingest/internal/capture shared/ingest/internal/flow shared/ingest/internal/jsontext shared/telemetry",
@@ -78,7 +79,7 @@ var layers = map[string]string{
 	"builder/internal/foreign":               "shared/model/tree shared/wire",
 	"builder/internal/foreign/carry":         "builder/internal/foreign builder/internal/metric builder/internal/publish builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/model/tree shared/score",
 	"builder/internal/tune":                  "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
-	"builder/internal/peers":                 "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/model/tree wasm/worker/kernel",
+	"builder/internal/peers":                 "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/ingest/capturetest shared/model/tree wasm/worker/kernel",
 	"builder/internal/publish":               "builder/internal/calibrate builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/job shared/score shared/sign",
 	"builder/internal/publish/gate":          "shared/score",
 	"builder/internal/registry":              "builder/internal/publish shared/bundle shared/channel shared/sign",

@@ -53,13 +53,17 @@ func newFlowMeter(in io.Reader, o flow.Options, emit func(*flow.Flow)) (flowMete
 	return flowMeter{packets: packets, decoder: &capture.Decoder{}, flows: flow.NewTable(o, emit)}, nil
 }
 
-// step reads one packet and reports whether there was one.
+// step reads one packet, or takes one that the decoder held back, and reports
+// whether there was one.
 func (m *flowMeter) step() bool {
 	if m.err != nil {
 		return false
 	}
-	var err error
-	if m.frame, err = m.packets.Next(); err != nil {
+	if m.decoder.Early(&m.frame, &m.packet) {
+		m.joined = m.flows.Add(&m.packet)
+		return true
+	}
+	if err := m.packets.Next(&m.frame); err != nil {
 		m.err = captureError(err)
 		return false
 	}
@@ -167,11 +171,11 @@ func (t *captureTable) next() (*frame.Frame, error) {
 	if n == 0 && t.err != nil {
 		return nil, t.end()
 	}
-	for i := range t.queue[t.taken : t.taken+n] {
-		rec := &t.queue[t.taken+i]
+	list := t.queue[t.taken : t.taken+n]
+	flow.AppendTo(t.frame, list)
+	for i := range list {
 		t.row++
-		t.kept.add(rec)
-		rec.AppendTo(t.frame)
+		t.kept.add(&list[i])
 		t.frame.Row = append(t.frame.Row, t.row)
 		t.frame.Offset = append(t.frame.Offset, t.row)
 	}
@@ -197,7 +201,7 @@ func (t *captureTable) at(number int64) (*frame.Frame, error) {
 		}
 	}
 	f := frame.New(frame.Flow, 1, flow.Has())
-	rec.AppendTo(f)
+	flow.AppendTo(f, []flow.Record{rec})
 	f.Row, f.Offset = append(f.Row, number), append(f.Offset, number)
 	return f, nil
 }

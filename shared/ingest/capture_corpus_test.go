@@ -68,14 +68,10 @@ func walk(t testing.TB, data []byte) string {
 		end = err
 	} else {
 		var d capture.Decoder
-		for {
-			var p capture.Packet
-			f, err := r.Next()
-			if err != nil {
-				end = err
-				break
-			}
-			if d.Decode(&f, &p) {
+		var f capture.Frame
+		var p capture.Packet
+		for end = r.Next(&f); end == nil; end = r.Next(&f) {
+			for ok := d.Decode(&f, &p); ok; ok = d.Early(&f, &p) {
 				decoded++
 			}
 		}

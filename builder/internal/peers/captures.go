@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cloister/shared/ingest/capturetest"
 )
 
 // capturesArea is the name of the area that captures does.
@@ -57,7 +60,7 @@ func captures(data, out string) error {
 		return err
 	}
 	file := filepath.Join(folder, "captures.pcap")
-	packets, size, err := generateCapture(file, 500_000_000, 1)
+	packets, size, err := makeCapture(file, 500_000_000)
 	if err != nil {
 		return err
 	}
@@ -109,6 +112,16 @@ func captures(data, out string) error {
 		return err
 	}
 	return errors.Join(writeJSON(out, rows), parity(folder, data))
+}
+
+// makeCapture writes the seeded capture to a file.
+func makeCapture(path string, size int64) (packets, bytes int64, err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	packets, bytes, err = capturetest.Write(f, size, rand.New(rand.NewPCG(1, 2)))
+	return packets, bytes, errors.Join(err, f.Close())
 }
 
 // build makes our program.

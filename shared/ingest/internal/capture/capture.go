@@ -4,16 +4,17 @@
 //
 //	r, err := capture.NewReader(file)
 //	var d capture.Decoder
+//	var f capture.Frame
+//	var p capture.Packet
 //	for {
-//		f, err := r.Next()          // io.EOF at the end
-//		var p capture.Packet
-//		if d.Decode(&f, &p) { use(p) }
+//		err := r.Next(&f)          // io.EOF at the end
+//		for ok := d.Decode(&f, &p); ok; ok = d.Early(&f, &p) { use(p) }
 //	}
 //
 // Every byte is hostile. No length in the file sizes an allocation: a Reader
-// holds one packet of at most [MaxPacket] bytes, at most 4,096 interfaces and
-// 64 kB of a block's options; a Decoder remembers the ports of at most 4,096
-// fragmented packets.
+// holds a stretch of at most 1 MiB of the file, one packet of at most
+// [MaxPacket] bytes, at most 4,096 interfaces and 64 kB of a block's options; a
+// Decoder remembers the ports of at most 4,096 fragmented packets.
 //
 // Read: pcap with microseconds, nanoseconds, the modified record head of
 // a1b2cd34, the head of IXIA's files and the swapped lengths of versions
@@ -24,7 +25,6 @@
 package capture
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,10 +69,8 @@ func Recognise(head []byte) string {
 	if binary.BigEndian.Uint32(head) == blockSection {
 		return "pcapng"
 	}
-	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		if isPcap(order.Uint32(head)) {
-			return "pcap"
-		}
+	if isPcap(binary.LittleEndian.Uint32(head)) || isPcap(binary.BigEndian.Uint32(head)) {
+		return "pcap"
 	}
 	return ""
 }
@@ -80,14 +78,11 @@ func Recognise(head []byte) string {
 // Reader reads the packets of one file in order. It is not safe for concurrent
 // use.
 type Reader struct {
-	in     *bufio.Reader
-	at     int64 // offset of the next byte
-	order  binary.ByteOrder
+	window
+	order  byteOrder
 	format string
 	count  int64
 	err    error // sticky
-	head   [28]byte
-	buf    []byte // of the packet
 
 	// pcap
 	link    uint16
@@ -103,8 +98,8 @@ type Reader struct {
 // NewReader reads the head of a pcap or pcapng file. It returns an [*Error], or
 // an error of in.
 func NewReader(in io.Reader) (*Reader, error) {
-	r := &Reader{in: bufio.NewReaderSize(in, 64<<10), order: binary.LittleEndian}
-	head, err := r.in.Peek(4)
+	r := &Reader{window: window{in: in, buf: make([]byte, firstWindow)}}
+	head, err := r.peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -119,7 +114,6 @@ func NewReader(in io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.buf = make([]byte, MaxPacket)
 	return r, nil
 }
 
@@ -129,57 +123,54 @@ func (r *Reader) Format() string { return r.format }
 // Packets returns how many packets Next has returned.
 func (r *Reader) Packets() int64 { return r.count }
 
-// Next returns the next packet, or [io.EOF] at the end of the file. An
-// [*Error], and an error of the underlying reader, ends the file as well.
-func (r *Reader) Next() (Frame, error) {
+// Next reads the next packet into f. It returns [io.EOF] at the end of the
+// file; an [*Error], and an error of the underlying reader, ends the file as
+// well. f is then of no use.
+func (r *Reader) Next(f *Frame) error {
 	if r.err != nil {
-		return Frame{}, r.err
+		return r.err
 	}
-	var f Frame
 	if r.format == "pcap" {
-		r.err = r.nextRecord(&f)
+		r.err = r.nextRecord(f)
 	} else {
-		r.err = r.nextBlock(&f)
+		r.err = r.nextBlock(f)
 	}
 	if r.err != nil {
-		return Frame{}, r.err
+		return r.err
 	}
 	r.count++
 	f.Number = r.count
-	return f, nil
-}
-
-// read returns the next n bytes, at most len(r.head), valid until the next
-// read. It returns io.EOF only when there is none.
-func (r *Reader) read(n int) ([]byte, error) {
-	got, err := io.ReadFull(r.in, r.head[:n])
-	r.at += int64(got)
-	return r.head[:n], err
-}
-
-// packet returns n bytes of packet data, of which the first MaxPacket are kept.
-func (r *Reader) packet(n int64) ([]byte, error) {
-	keep := min(n, MaxPacket)
-	got, err := io.ReadFull(r.in, r.buf[:keep])
-	r.at += int64(got)
-	if err != nil {
-		return nil, err
-	}
-	return r.buf[:keep:keep], r.skip(n - keep)
-}
-
-// skip passes over n bytes.
-func (r *Reader) skip(n int64) error {
-	for n > 0 {
-		step := int(min(n, 1<<20))
-		got, err := r.in.Discard(step)
-		r.at += int64(got)
-		n -= int64(got)
-		if err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// byteOrder is that of the numbers in a file. It is no interface, since it is
+// asked four times a packet.
+type byteOrder bool
+
+const (
+	littleEndian byteOrder = false
+	bigEndian    byteOrder = true
+)
+
+func (o byteOrder) u16(b []byte) uint16 {
+	if o == bigEndian {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
+func (o byteOrder) u32(b []byte) uint32 {
+	if o == bigEndian {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
+}
+
+func (o byteOrder) u64(b []byte) uint64 {
+	if o == bigEndian {
+		return binary.BigEndian.Uint64(b)
+	}
+	return binary.LittleEndian.Uint64(b)
 }
 
 // broken makes an Error at the offset of a record or block.

@@ -80,9 +80,9 @@ func packets(in []byte) (list []string, err error) {
 		return nil, err
 	}
 	for {
-		f, err := r.Next()
-		if err != nil {
-			if _, again := r.Next(); again != err {
+		var f capture.Frame
+		if err := r.Next(&f); err != nil {
+			if again := r.Next(&f); again != err {
 				return list, fmt.Errorf("the error is not sticky: %v, then %v", err, again)
 			}
 			return list, err

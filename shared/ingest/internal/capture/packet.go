@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"encoding/binary"
 )
 
 // Protocol numbers.
@@ -91,12 +92,14 @@ const maxFragments = 4096
 // Rule for fragments: the first one carries the ports and is remembered by
 // addresses, protocol, VLAN, tunnel and id; later ones join its flow with
 // their own IP length and are counted in Joined. Those that come before the
-// first one are left out and counted. Nothing is put together, so a payload
-// ends with the first fragment.
+// first one are held, at most 256 of at most 1 MiB together, and join when it
+// comes: see Early. Others are left out and counted. Nothing is put together,
+// so a payload ends with the first fragment.
 //
 // Rule for tunnels (GRE, ERSPAN, IP in IP, 6in4, EtherIP, VXLAN, Geneve, GTP-U,
 // Teredo, MPLS in UDP): the inner packet counts, if there is an IP packet
-// inside; otherwise the outer. What tells tunnels apart is in [Outer].
+// inside; otherwise the outer. What tells tunnels apart is in [Outer], and
+// how the two directions of GTP-U find each other in bearers.
 //
 // Rule for duplicates: a packet that was captured twice counts twice. The file
 // does not say whether a copy came from a mirror port or from the wire; copies
@@ -109,6 +112,9 @@ type Decoder struct {
 	oldest    int
 	joined    int64
 	outer     Outer
+	bearers   bearers
+	held      held
+	frame     *Frame // of this call
 }
 
 // fragment identifies the fragments of one packet.
@@ -129,9 +135,16 @@ type owner struct {
 
 // Decode fills p from f and reports whether there was an IP packet. What was
 // left out is counted in Skipped. It costs O(headers) and keeps nothing of f
-// but the ports of fragmented packets.
+// but the ports of fragmented packets and held fragments. When f is the first
+// fragment of a packet of which later ones are held, f and p become the
+// earliest of these, and Early gives the others and f: call it until it
+// reports false.
 func (d *Decoder) Decode(f *Frame, p *Packet) bool {
+	if f.Link == linkEthernet && d.plain(f, p) {
+		return true
+	}
 	*p = Packet{Number: f.Number, Time: f.Time}
+	d.frame = f
 	ether, rest, why := link(f.Link, f.Data)
 	if why == decoded {
 		wire := int(min(f.Length, MaxPacket)) - (len(f.Data) - len(rest))
@@ -144,7 +157,59 @@ func (d *Decoder) Decode(f *Frame, p *Packet) bool {
 		d.links[f.Link]++
 	}
 	d.skipped[why]++
+	if len(d.held.ready) > 0 {
+		d.held.ready = append(d.held.ready, early{frame: *f, packet: *p})
+		return d.Early(f, p) // the first fragment was decoded: it released them
+	}
 	return why == decoded
+}
+
+// plain is Decode of the most usual packet: TCP or UDP over IPv4 without
+// options over Ethernet without tags, whole, and on no port of a tunnel. It
+// reports false for any other and leaves it to the general way, which gives
+// the same.
+func (d *Decoder) plain(f *Frame, p *Packet) bool {
+	b := f.Data
+	if len(b) < 14+20+20 || b[12] != 0x08 || b[13] != 0 || b[14] != 0x45 || b[20]&0x3f != 0 || b[21] != 0 {
+		return false
+	}
+	total := int(be16(b[16:]))
+	from, to := be16(b[34:]), be16(b[36:])
+	head := 8
+	switch b[23] {
+	case TCP:
+		head = int(b[46]>>4) * 4
+		if total < 20+20 {
+			return false
+		}
+		p.Seq, p.Flags, p.Window = be32(b[38:]), b[47], be16(b[48:])
+	case UDP:
+		if total < 20+8 || tunnelPorts(from, to) || len(b) >= 42+40 && b[42]>>4 == 6 {
+			return false
+		}
+		p.Seq, p.Flags, p.Window = 0, 0, 0
+	default:
+		return false
+	}
+	p.Number, p.Time = f.Number, f.Time
+	p.Bytes, p.TTL, p.ICMP, p.Head, p.Outer = uint32(total), b[22], 0, true, nil
+	p.Length = uint32(max(total-20-head, 0))
+	end := min(14+total, len(b))
+	p.Payload = b[min(34+head, end):end]
+	source, target := be32(b[26:]), be32(b[30:])
+	k := &p.Key
+	k.Tunnel, k.VLAN, k.Protocol, k.IPv6 = 0, 0, b[23], false
+	k.PortA, k.PortB, p.Reverse = from, to, false
+	if source > target || source == target && from > to {
+		source, target = target, source
+		k.PortA, k.PortB, p.Reverse = to, from, true
+	}
+	clear(k.A[4:])
+	clear(k.B[4:])
+	binary.BigEndian.PutUint32(k.A[:], source)
+	binary.BigEndian.PutUint32(k.B[:], target)
+	d.skipped[decoded]++
+	return true
 }
 
 // Joined returns how many later fragments were counted with the flow of their
@@ -281,11 +346,12 @@ func (h *ipHead) six(b []byte, wire int) reason {
 // transport fills p from what is behind an IP head.
 func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 	p.Bytes, p.TTL = uint32(h.total), h.ttl
-	name := fragment{h.from, h.to, p.Key.Tunnel, h.id, p.Key.VLAN, h.protocol}
 	if h.late {
+		name := h.fragment(p)
 		o, ok := d.fragments[name]
 		switch {
 		case !ok:
+			d.held.hold(name, d.frame, p)
 			return orphan
 		case o.carrier:
 			return carrier
@@ -328,6 +394,13 @@ func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 	if c := bytes.Compare(h.from[:], h.to[:]); c > 0 || c == 0 && from > to {
 		p.Key.A, p.Key.B, p.Key.PortA, p.Key.PortB, p.Reverse = h.to, h.from, to, from, true
 	}
+	name := fragment{}
+	if h.first { // before the tunnel of this packet counts
+		name = h.fragment(p)
+	}
+	if p.Outer != nil && p.Outer.Kind == GTPU {
+		p.Key.Tunnel = d.bearers.join(p)
+	}
 	inner := false
 	if c := tunnel(h.protocol, from, to, p.Payload); c.ether != 0 {
 		q := Packet{Number: p.Number, Time: p.Time, Key: Key{VLAN: p.Key.VLAN}}
@@ -350,8 +423,14 @@ func (d *Decoder) transport(h *ipHead, p *Packet, depth int) reason {
 			o.outer = new(*p.Outer)
 		}
 		d.remember(name, o)
+		d.release(name, o)
 	}
 	return decoded
+}
+
+// fragment names what p is a fragment of.
+func (h *ipHead) fragment(p *Packet) fragment {
+	return fragment{h.from, h.to, p.Key.Tunnel, h.id, p.Key.VLAN, h.protocol}
 }
 
 // remember keeps the flow of a fragmented packet.

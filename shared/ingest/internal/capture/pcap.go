@@ -44,16 +44,16 @@ func (r *Reader) openPcap() error {
 		return r.cut(0, "the file head", err)
 	}
 	if isPcap(binary.BigEndian.Uint32(h)) {
-		r.order = binary.BigEndian
+		r.order = bigEndian
 	}
 	r.tick = 1000
-	switch r.order.Uint32(h) {
+	switch r.order.u32(h) {
 	case magicNano:
 		r.tick = 1
 	case magicModified:
 		r.extra = 8 // interface index, protocol, packet type
 	}
-	major, minor := r.order.Uint16(h[4:]), r.order.Uint16(h[6:])
+	major, minor := r.order.u16(h[4:]), r.order.u16(h[6:])
 	switch {
 	case major == 543 && minor == 0, major == 2 && minor < 3:
 		r.swapped = always
@@ -62,8 +62,8 @@ func (r *Reader) openPcap() error {
 	case major != 2:
 		return r.broken(0, "version %d.%d, want 2.4", major, minor)
 	}
-	r.link = uint16(r.order.Uint32(h[20:])) // the high half is flags about the frame check sequence
-	if m := r.order.Uint32(h); m == magicIXIA || m == magicIXIASoft {
+	r.link = uint16(r.order.u32(h[20:])) // the high half is flags about the frame check sequence
+	if m := r.order.u32(h); m == magicIXIA || m == magicIXIASoft {
 		if _, err := r.read(4); err != nil {
 			return r.cut(0, "the file head", err)
 		}
@@ -82,13 +82,13 @@ func (r *Reader) nextRecord(f *Frame) error {
 		return r.cut(start, "the head of a packet", err)
 	}
 	// Seconds are unsigned, so the largest time is far below 2^63.
-	f.Time = int64(r.order.Uint32(h))*1e9 + int64(r.order.Uint32(h[4:]))*r.tick
-	captured, length := r.order.Uint32(h[8:]), r.order.Uint32(h[12:])
+	f.Time = int64(r.order.u32(h))*1e9 + int64(r.order.u32(h[4:]))*r.tick
+	captured, length := r.order.u32(h[8:]), r.order.u32(h[12:])
 	if r.swapped == always || r.swapped == maybe && captured > length {
 		captured, length = length, captured
 	}
 	f.Link, f.Length = r.link, length
-	if f.Data, err = r.packet(int64(captured)); err != nil {
+	if f.Data, err = r.packet(int64(captured), 0); err != nil {
 		return r.cut(start, "a packet", err)
 	}
 	return nil

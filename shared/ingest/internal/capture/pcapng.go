@@ -37,7 +37,7 @@ type device struct {
 }
 
 func (r *Reader) openPcapng() error {
-	head, err := r.in.Peek(12)
+	head, err := r.peek(12)
 	if err != nil {
 		return r.cut(0, "the section header", err)
 	}
@@ -58,7 +58,7 @@ func (r *Reader) nextBlock(f *Frame) error {
 		if err != nil {
 			return r.cut(start, "the head of a block", err)
 		}
-		kind, rawLength := r.order.Uint32(h), [4]byte(h[4:])
+		kind, rawLength := r.order.u32(h), [4]byte(h[4:])
 		left := int64(-12)
 		if kind == blockSection {
 			if h, err = r.read(4); err != nil {
@@ -66,16 +66,16 @@ func (r *Reader) nextBlock(f *Frame) error {
 			}
 			switch uint32(orderMagic) {
 			case binary.LittleEndian.Uint32(h):
-				r.order = binary.LittleEndian
+				r.order = littleEndian
 			case binary.BigEndian.Uint32(h):
-				r.order = binary.BigEndian
+				r.order = bigEndian
 			default:
 				return r.broken(start, "no byte order magic in the section header")
 			}
 			r.interfaces = r.interfaces[:0]
 			left -= 4
 		}
-		length := r.order.Uint32(rawLength[:])
+		length := r.order.u32(rawLength[:])
 		left += int64(length)
 		if left < 0 || length%4 != 0 {
 			return r.broken(start, "a block cannot be %d bytes long", length)
@@ -87,7 +87,7 @@ func (r *Reader) nextBlock(f *Frame) error {
 		if h, err = r.read(4); err != nil {
 			return r.cut(start, "a block", err)
 		}
-		if again := r.order.Uint32(h); again != length {
+		if again := r.order.u32(h); again != length {
 			return r.broken(start, "a block is %d bytes long at its start and %d at its end", length, again)
 		}
 		if found {
@@ -125,15 +125,15 @@ func (r *Reader) body(start int64, kind uint32, left int64, f *Frame) (bool, err
 	var ticks uint64
 	switch kind {
 	case blockSimple:
-		f.Length = r.order.Uint32(h)
+		f.Length = r.order.u32(h)
 		captured = uint32(min(int64(f.Length), left))
 		if len(r.interfaces) > 0 && r.interfaces[0].snap > 0 {
 			captured = min(captured, r.interfaces[0].snap)
 		}
 	case blockOldPacket:
-		id = uint32(r.order.Uint16(h))
+		id = uint32(r.order.u16(h))
 	case blockPacket:
-		id = r.order.Uint32(h)
+		id = r.order.u32(h)
 	}
 	if int64(id) >= int64(len(r.interfaces)) {
 		return false, r.broken(start, "a packet of interface %d, of which the section has %d", id, len(r.interfaces))
@@ -141,18 +141,19 @@ func (r *Reader) body(start int64, kind uint32, left int64, f *Frame) (bool, err
 	on := r.interfaces[id]
 	f.Link, f.Time = on.link, r.last // a simple packet has no time: that of the packet before it
 	if kind != blockSimple {
-		ticks = uint64(r.order.Uint32(h[4:]))<<32 | uint64(r.order.Uint32(h[8:]))
-		captured, f.Length = r.order.Uint32(h[12:]), r.order.Uint32(h[16:])
+		ticks = uint64(r.order.u32(h[4:]))<<32 | uint64(r.order.u32(h[8:]))
+		captured, f.Length = r.order.u32(h[12:]), r.order.u32(h[16:])
 		f.Time = on.time(ticks)
 	}
 	if int64(captured) > left {
 		return false, r.broken(start, "a packet of %d bytes in a block with room for %d", captured, left)
 	}
 	r.last = f.Time
-	if f.Data, err = r.packet(int64(captured)); err != nil {
+	left -= int64(captured)
+	if f.Data, err = r.packet(int64(captured), left+4); err != nil { // and the closing length
 		return false, err
 	}
-	return true, r.skip(left - int64(captured))
+	return true, r.skip(left)
 }
 
 // device reads the rest of an interface description.
@@ -160,14 +161,14 @@ func (r *Reader) device(start int64, h []byte, left int64) error {
 	if len(r.interfaces) == maxInterfaces {
 		return r.broken(start, "more than %d interfaces in a section", maxInterfaces)
 	}
-	d := device{link: r.order.Uint16(h), snap: r.order.Uint32(h[4:]), power: 6}
+	d := device{link: r.order.u16(h), snap: r.order.u32(h[4:]), power: 6}
 	// Options are read one by one, so that none sizes a buffer.
 	for budget := int64(maxOptionBytes); left >= 4 && budget >= 4; {
 		h, err := r.read(4)
 		if err != nil {
 			return err
 		}
-		code, size := r.order.Uint16(h), int64(r.order.Uint16(h[2:]))
+		code, size := r.order.u16(h), int64(r.order.u16(h[2:]))
 		left, budget = left-4, budget-4
 		if code == 0 {
 			break
@@ -182,7 +183,7 @@ func (r *Reader) device(start int64, h []byte, left int64) error {
 			if code == optionTsresol {
 				d.power, d.two = h[0]&0x7f, h[0]&0x80 != 0
 			} else {
-				d.offset = int64(r.order.Uint64(h))
+				d.offset = int64(r.order.u64(h))
 			}
 		}
 		if err := r.skip(padded); err != nil {

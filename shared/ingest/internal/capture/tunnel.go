@@ -51,24 +51,18 @@ type Outer struct {
 //     equal addresses stay apart, and a host that moves keeps its flows.
 //   - Teredo: the kind alone. Its addresses are unique in the world, and a
 //     relay may answer from another address.
-//   - all others: kind and both ends, in either order. The TEID of GTP-U is
-//     left out: each direction has its own.
+//   - GTP-U: kind, both ends, and the bearer, a pair of TEIDs of which each
+//     direction has one: see bearers.
+//   - all others: kind and both ends, in either order.
 //
 // It is a hash of 64 bits (FNV-1a): two tunnels of one capture collide with a
 // chance below 10^-9 up to 100,000 tunnels.
 func (o *Outer) flowKey() uint64 {
-	h := uint64(14695981039346656037)
-	add := func(b byte) { h = (h ^ uint64(b)) * 1099511628211 }
-	for i := range 8 {
-		add(byte(o.key >> (8 * i)))
-	}
-	add(byte(o.Kind))
+	h := startHash.number(o.key).byte(byte(o.Kind))
 	switch {
 	case o.Kind == Teredo:
 	case o.HasID && o.Kind != GTPU:
-		for i := range 4 {
-			add(byte(o.ID >> (8 * i)))
-		}
+		h = h.number(uint64(o.ID))
 	default:
 		a, b := &o.From, &o.To
 		for i := range a {
@@ -79,13 +73,30 @@ func (o *Outer) flowKey() uint64 {
 				break
 			}
 		}
-		for _, end := range [2]*[16]byte{a, b} {
-			for _, c := range end {
-				add(c)
-			}
-		}
+		h = h.end(a).end(b)
 	}
-	return max(h, 1)
+	return max(uint64(h), 1)
+}
+
+// hash is FNV-1a of 64 bits.
+type hash uint64
+
+const startHash hash = 14695981039346656037
+
+func (h hash) byte(b byte) hash { return (h ^ hash(b)) * 1099511628211 }
+
+func (h hash) number(v uint64) hash {
+	for i := range 8 {
+		h = h.byte(byte(v >> (8 * i)))
+	}
+	return h
+}
+
+func (h hash) end(a *[16]byte) hash {
+	for _, c := range a {
+		h = h.byte(c)
+	}
+	return h
 }
 
 // carried is what a tunnel holds: ether is 0 for no tunnel.
@@ -95,6 +106,15 @@ type carried struct {
 	rest  []byte
 	hasID bool
 	id    uint32
+}
+
+// tunnelPorts reports whether UDP between two ports may be a tunnel by them.
+func tunnelPorts(from, to uint16) bool {
+	switch to {
+	case portVXLAN, portVXLANElse, portVXLANGPE, portGeneve, portGTPU, portGRE, portMPLS, portTeredo:
+		return true
+	}
+	return from == portTeredo
 }
 
 // tunnel takes the head of a tunnel off the payload of a transport. A port

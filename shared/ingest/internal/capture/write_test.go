@@ -22,8 +22,8 @@ func rewrite(t testing.TB, in []byte) []byte {
 	w := capture.NewWriter(r)
 	out := w.AppendHead(nil)
 	for {
-		f, err := r.Next()
-		if err != nil {
+		var f capture.Frame
+		if r.Next(&f) != nil {
 			return out
 		}
 		out = w.AppendPacket(out, &f)
@@ -107,13 +107,10 @@ func FuzzWriter(f *testing.F) {
 		}
 		var d capture.Decoder
 		decoded := int64(0)
-		for {
-			fr, err := r.Next()
-			if err != nil {
-				break
-			}
-			var p capture.Packet
-			if d.Decode(&fr, &p) {
+		var fr capture.Frame
+		var p capture.Packet
+		for r.Next(&fr) == nil {
+			for ok := d.Decode(&fr, &p); ok; ok = d.Early(&fr, &p) {
 				decoded++
 				if (p.Outer != nil) != (p.Key.Tunnel != 0) || p.Number != fr.Number {
 					t.Fatalf("%+v", p)

@@ -2,7 +2,7 @@
 // NetFlow version 9 as the NF-* data sets define them. It hides the table of
 // live flows, when a flow ends, and how each field is computed.
 //
-//	t := flow.NewTable(flow.Options{}, func(f *flow.Flow) { f.Record(&rec); rec.AppendTo(frame) })
+//	t := flow.NewTable(flow.Options{}, func(f *flow.Flow) { var rec flow.Record; f.Record(&rec); use(rec) })
 //	t.Add(&packet)
 //	t.Drain(t.Len())
 //
@@ -68,7 +68,6 @@ type Flow struct {
 	found                   uint16         // messages that were read
 	id                      *identity      // nil without texts
 	outer                   *capture.Outer // nil without a tunnel
-	older, newer            *Flow          // by last packet
 }
 
 // Table holds the live flows. It is not safe for concurrent use.
@@ -82,9 +81,9 @@ type Flow struct {
 type Table struct {
 	o              Options
 	emit           func(*Flow)
-	live           map[capture.Key]*Flow
-	oldest, newest *Flow
-	free           *Flow // linked by newer
+	live           index
+	blocks         [][]Flow // by place
+	oldest, newest int32    // places
 	last           int64
 	late, evicted  int64
 	held           int   // bytes of texts
@@ -107,11 +106,11 @@ func NewTable(o Options, emit func(*Flow)) *Table {
 	if o.Identity <= 0 {
 		o.Identity = DefaultIdentity
 	}
-	return &Table{o: o, emit: emit, live: map[capture.Key]*Flow{}}
+	return &Table{o: o, emit: emit, live: newIndex(), oldest: nowhere, newest: nowhere}
 }
 
 // Len returns the number of live flows.
-func (t *Table) Len() int { return len(t.live) }
+func (t *Table) Len() int { return t.live.n }
 
 // Late returns how many packets were stamped before the last one of their flow.
 func (t *Table) Late() int64 { return t.late }
@@ -130,26 +129,35 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 	// in the future would end every flow.
 	now := min(p.Time, t.last)
 	t.last = p.Time
-	for t.oldest != nil && now-t.oldest.End > t.o.Idle {
+	for t.oldest != nowhere && now-t.at(t.oldest).End > t.o.Idle {
 		t.end(t.oldest)
 	}
-	f, when := t.live[p.Key], p.Time
-	if f != nil {
+	sum := t.live.sum(&p.Key)
+	at := t.live.first(sum)
+	for ; at != nowhere; at = t.live.next(at, sum) {
+		if t.at(at).Key == p.Key {
+			break
+		}
+	}
+	when := p.Time
+	if at != nowhere {
+		f := t.at(at)
 		switch {
 		case when-f.End > t.o.Idle, f.End-when > t.o.Idle, when-f.Start >= t.o.Active:
-			t.end(f)
-			f = nil
+			t.end(at)
+			at = nowhere
 		case when < f.End:
 			when = f.End
 			t.late++
 		}
 	}
-	if f == nil {
-		f = t.start(p)
-	} else if t.newest != f {
-		t.unlink(f)
-		t.link(f)
+	if at == nowhere {
+		at = t.start(p, sum)
+	} else if t.newest != at {
+		t.unlink(at)
+		t.link(at)
 	}
+	f := t.at(at)
 	f.add(p, when)
 	if p.Head && (len(p.Payload) > 0 || p.Key.Protocol != capture.TCP) {
 		t.look(f, p)
@@ -159,36 +167,44 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 
 // Drain ends up to n flows, those which were silent for longest first.
 func (t *Table) Drain(n int) {
-	for range min(n, len(t.live)) {
+	for range min(n, t.live.n) {
 		t.end(t.oldest)
 	}
 }
 
-func (t *Table) start(p *capture.Packet) *Flow {
-	if len(t.live) >= t.o.Flows {
+// blockFlows is how many flows are allocated at once.
+const blockFlows = 256
+
+func (t *Table) at(place int32) *Flow {
+	return &t.blocks[uint32(place)/blockFlows][uint32(place)%blockFlows]
+}
+
+func (t *Table) start(p *capture.Packet, sum uint32) int32 {
+	if t.live.n >= t.o.Flows {
 		t.evicted++
 		t.end(t.oldest)
 	}
-	f := t.free
-	if f == nil {
-		f = &Flow{}
-	} else {
-		t.free = f.newer
+	at := t.live.put(sum)
+	if int(at)/blockFlows == len(t.blocks) {
+		t.blocks = append(t.blocks, make([]Flow, blockFlows))
 	}
 	const synAck = 0x12
 	answer := p.Head && p.Key.Protocol == capture.TCP && p.Flags&synAck == synAck
-	*f = Flow{Key: p.Key, Reverse: p.Reverse != answer, Start: p.Time, End: p.Time, Shortest: p.Bytes, FirstPacket: p.Number}
+	f := t.at(at)
+	*f = Flow{}
+	f.Key, f.Reverse = p.Key, p.Reverse != answer
+	f.Start, f.End, f.Shortest, f.FirstPacket = p.Time, p.Time, p.Bytes, p.Number
 	if p.Outer != nil {
 		f.outer = new(*p.Outer)
 	}
-	t.live[p.Key] = f
-	t.link(f)
-	return f
+	t.link(at)
+	return at
 }
 
-func (t *Table) end(f *Flow) {
-	t.unlink(f)
-	delete(t.live, f.Key)
+func (t *Table) end(at int32) {
+	f := t.at(at)
+	t.unlink(at)
+	t.live.drop(at)
 	if f.id != nil {
 		for way := range f.id.pending {
 			if b := f.id.pending[way].b; b != nil {
@@ -199,29 +215,31 @@ func (t *Table) end(f *Flow) {
 	}
 	t.emit(f)
 	f.id, f.outer = nil, nil
-	f.newer, t.free = t.free, f
 }
 
-func (t *Table) link(f *Flow) {
-	f.older, f.newer = t.newest, nil
-	if t.newest != nil {
-		t.newest.newer = f
+// link makes a flow the newest.
+func (t *Table) link(at int32) {
+	cell := &t.live.cells[at]
+	cell.older, cell.newer = t.newest, nowhere
+	if t.newest != nowhere {
+		t.live.cells[t.newest].newer = at
 	} else {
-		t.oldest = f
+		t.oldest = at
 	}
-	t.newest = f
+	t.newest = at
 }
 
-func (t *Table) unlink(f *Flow) {
-	if f.older != nil {
-		f.older.newer = f.newer
+func (t *Table) unlink(at int32) {
+	cell := t.live.cells[at]
+	if cell.older != nowhere {
+		t.live.cells[cell.older].newer = cell.newer
 	} else {
-		t.oldest = f.newer
+		t.oldest = cell.newer
 	}
-	if f.newer != nil {
-		f.newer.older = f.older
+	if cell.newer != nowhere {
+		t.live.cells[cell.newer].older = cell.older
 	} else {
-		t.newest = f.older
+		t.newest = cell.older
 	}
 }
 

@@ -21,7 +21,7 @@ func meter(o flow.Options, packets ...capture.Packet) (*frame.Frame, *flow.Table
 	t := flow.NewTable(o, func(fl *flow.Flow) {
 		var rec flow.Record
 		fl.Record(&rec)
-		rec.AppendTo(f)
+		flow.AppendTo(f, []flow.Record{rec})
 		f.Row = append(f.Row, int64(len(f.Row)+1))
 	})
 	for i := range packets {
@@ -316,7 +316,7 @@ func FuzzTable(f *testing.F) {
 				t.Fatal("a cut record was read")
 			}
 			out.Reset()
-			again.AppendTo(out)
+			flow.AppendTo(out, []flow.Record{again})
 			if err := relations(out, 0); err != nil {
 				t.Fatalf("%v: %+v", err, *fl)
 			}

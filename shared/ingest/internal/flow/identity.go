@@ -67,6 +67,15 @@ func (m message) once(way int) uint16 {
 	return 1 << (2*uint(m) + uint(way))
 }
 
+// starts are the bytes that a message other than of DNS can start with.
+var starts = func() (s [256]bool) {
+	s[0x16], s['S'] = true, true
+	for _, m := range httpMethods {
+		s[m[0]] = true
+	}
+	return s
+}()
+
 // recognise says what a payload starts with, by content and not by port, but
 // for DNS, which has no mark of its own.
 func recognise(b []byte, from, to uint16) message {
@@ -89,10 +98,9 @@ func recognise(b []byte, from, to uint16) message {
 		if string(b[:4]) == "SSH-" {
 			return sshBanner
 		}
-	case 'G', 'P', 'H', 'D', 'O', 'C', 'T', 'M', 'L', 'U':
-		if httpMethod(b) != "" {
-			return httpRequest
-		}
+	}
+	if httpMethod(b) != "" {
+		return httpRequest
 	}
 	return noMessage
 }
@@ -119,6 +127,9 @@ func (t *Table) stream(f *Flow, p *capture.Packet, way int, from, to uint16) {
 		q.b = append(q.b, b...)
 		q.next += p.Length
 		t.finish(f, way, q.b, !whole || len(q.b) == maxPending)
+		return
+	}
+	if !starts[b[0]] && from != portDNS && to != portDNS {
 		return
 	}
 	kind := recognise(b, from, to)

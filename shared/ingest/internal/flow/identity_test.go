@@ -254,6 +254,7 @@ func TestFlow_http(t *testing.T) {
 		}(), "GET example.org /a%20b?c=d curl/8"},
 		{"first of two hosts", conversation(80).send(false, "HEAD / HTTP/1.0\nHost: a\nHost: b\nno field\n\n"), "HEAD a / "},
 		{"cut in a field", conversation(80).send(false, "PUT /x HTTP/1.1\r\nHost: exam"), "PUT  /x "},
+		{"a method that starts like SSH", conversation(80).send(false, "SEARCH / HTTP/1.1\r\nHost: h\r\n\r\n"), "SEARCH h / "},
 		{"cut in its line", conversation(80).send(false, "GET /abc"), "   "},
 		{"proxy", conversation(3128).send(false, "CONNECT a:443 HTTP/1.1\r\n\r\n"), "CONNECT  a:443 "},
 		{"not HTTP", conversation(80).send(false, "GET me out of here\r\n\r\n"), "   "},

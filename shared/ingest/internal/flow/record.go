@@ -4,18 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 
 	"cloister/shared/frame"
 	"cloister/shared/ingest/internal/capture"
 )
-
-// column is one numeric field and how it is made.
-type column struct {
-	name string
-	of   func(*Flow) uint64
-}
 
 const milli = 1_000_000
 
@@ -65,73 +60,57 @@ func (f *Flow) ports() (source, target uint16) {
 	return f.Key.PortA, f.Key.PortB
 }
 
-// columns are all numeric fields that are made, without those that can be
-// missing.
-var columns = []column{
-	{frame.FlowStart, func(f *Flow) uint64 { return uint64(f.Start / milli) }},
-	{"FLOW_END_MILLISECONDS", func(f *Flow) uint64 { return uint64(f.End / milli) }},
-	{frame.SrcPort, func(f *Flow) uint64 { p, _ := f.ports(); return uint64(p) }},
-	{frame.DstPort, func(f *Flow) uint64 { _, p := f.ports(); return uint64(p) }},
-	{frame.Protocol, func(f *Flow) uint64 { return uint64(f.Key.Protocol) }},
-	{frame.InBytes, func(f *Flow) uint64 { return f.Sides[0].Bytes }},
-	{frame.InPackets, func(f *Flow) uint64 { return f.Sides[0].Packets }},
-	{frame.OutBytes, func(f *Flow) uint64 { return f.Sides[1].Bytes }},
-	{frame.OutPackets, func(f *Flow) uint64 { return f.Sides[1].Packets }},
-	{frame.TCPFlags, func(f *Flow) uint64 { return uint64(f.Sides[0].Flags | f.Sides[1].Flags) }},
-	{"CLIENT_TCP_FLAGS", func(f *Flow) uint64 { return uint64(f.Sides[0].Flags) }},
-	{"SERVER_TCP_FLAGS", func(f *Flow) uint64 { return uint64(f.Sides[1].Flags) }},
-	{frame.Duration, (*Flow).duration},
-	{"DURATION_IN", func(f *Flow) uint64 { return f.Sides[0].span() }},
-	{"DURATION_OUT", func(f *Flow) uint64 { return f.Sides[1].span() }},
-	{"MIN_TTL", func(f *Flow) uint64 { return uint64(f.ttls().MinTTL) }},
-	{"MAX_TTL", func(f *Flow) uint64 { return uint64(f.ttls().MaxTTL) }},
-	{"LONGEST_FLOW_PKT", func(f *Flow) uint64 { return uint64(f.Longest) }},
-	{"SHORTEST_FLOW_PKT", func(f *Flow) uint64 { return uint64(f.Shortest) }},
-	{"MIN_IP_PKT_LEN", func(f *Flow) uint64 { return uint64(f.Shortest) }},
-	{"MAX_IP_PKT_LEN", func(f *Flow) uint64 { return uint64(f.Longest) }},
-	{"RETRANSMITTED_IN_BYTES", func(f *Flow) uint64 { return f.Sides[0].RetransBytes }},
-	{"RETRANSMITTED_IN_PKTS", func(f *Flow) uint64 { return f.Sides[0].RetransPackets }},
-	{"RETRANSMITTED_OUT_BYTES", func(f *Flow) uint64 { return f.Sides[1].RetransBytes }},
-	{"RETRANSMITTED_OUT_PKTS", func(f *Flow) uint64 { return f.Sides[1].RetransPackets }},
-	{"SRC_TO_DST_AVG_THROUGHPUT", func(f *Flow) uint64 { return f.rate(f.Sides[0].Bytes) }},
-	{"DST_TO_SRC_AVG_THROUGHPUT", func(f *Flow) uint64 { return f.rate(f.Sides[1].Bytes) }},
-	{"NUM_PKTS_UP_TO_128_BYTES", func(f *Flow) uint64 { return f.Bins[0] }},
-	{"NUM_PKTS_128_TO_256_BYTES", func(f *Flow) uint64 { return f.Bins[1] }},
-	{"NUM_PKTS_256_TO_512_BYTES", func(f *Flow) uint64 { return f.Bins[2] }},
-	{"NUM_PKTS_512_TO_1024_BYTES", func(f *Flow) uint64 { return f.Bins[3] }},
-	{"NUM_PKTS_1024_TO_1514_BYTES", func(f *Flow) uint64 { return f.Bins[4] }},
-	{"TCP_WIN_MAX_IN", func(f *Flow) uint64 { return uint64(f.Sides[0].Window) }},
-	{"TCP_WIN_MAX_OUT", func(f *Flow) uint64 { return uint64(f.Sides[1].Window) }},
-	{"ICMP_TYPE", func(f *Flow) uint64 { return uint64(f.ICMP) }},
-	{"ICMP_IPV4_TYPE", func(f *Flow) uint64 {
-		if f.Key.IPv6 {
-			return 0
-		}
-		return uint64(f.ICMP >> 8)
-	}},
-	{"DNS_QUERY_ID", func(f *Flow) uint64 { return uint64(f.DNSID) }},
-	{"DNS_QUERY_TYPE", func(f *Flow) uint64 { return uint64(f.DNSType) }},
-	{"DNS_TTL_ANSWER", func(f *Flow) uint64 { return uint64(f.DNSTTL) }},
-	{"FTP_COMMAND_RET_CODE", func(f *Flow) uint64 { return uint64(f.FTPCode) }},
-	{"SRC_TO_DST_IAT_MIN", func(f *Flow) uint64 { return f.Sides[0].GapMin }},
-	{"SRC_TO_DST_IAT_MAX", func(f *Flow) uint64 { return f.Sides[0].GapMax }},
-	{"SRC_TO_DST_IAT_AVG", func(f *Flow) uint64 { return f.Sides[0].mean() }},
-	{"SRC_TO_DST_IAT_STDDEV", func(f *Flow) uint64 { return f.Sides[0].deviation() }},
-	{"DST_TO_SRC_IAT_MIN", func(f *Flow) uint64 { return f.Sides[1].GapMin }},
-	{"DST_TO_SRC_IAT_MAX", func(f *Flow) uint64 { return f.Sides[1].GapMax }},
-	{"DST_TO_SRC_IAT_AVG", func(f *Flow) uint64 { return f.Sides[1].mean() }},
-	{"DST_TO_SRC_IAT_STDDEV", func(f *Flow) uint64 { return f.Sides[1].deviation() }},
+// columns are all numeric fields that are made, in the order of
+// [Flow.numbers], without those that can be missing.
+var columns = [...]string{
+	frame.FlowStart, "FLOW_END_MILLISECONDS", frame.SrcPort, frame.DstPort,
+	frame.Protocol, frame.InBytes, frame.InPackets, frame.OutBytes,
+	frame.OutPackets, frame.TCPFlags, "CLIENT_TCP_FLAGS", "SERVER_TCP_FLAGS",
+	frame.Duration, "DURATION_IN", "DURATION_OUT", "MIN_TTL",
+	"MAX_TTL", "LONGEST_FLOW_PKT", "SHORTEST_FLOW_PKT", "MIN_IP_PKT_LEN",
+	"MAX_IP_PKT_LEN", "RETRANSMITTED_IN_BYTES", "RETRANSMITTED_IN_PKTS", "RETRANSMITTED_OUT_BYTES",
+	"RETRANSMITTED_OUT_PKTS", "SRC_TO_DST_AVG_THROUGHPUT", "DST_TO_SRC_AVG_THROUGHPUT", "NUM_PKTS_UP_TO_128_BYTES",
+	"NUM_PKTS_128_TO_256_BYTES", "NUM_PKTS_256_TO_512_BYTES", "NUM_PKTS_512_TO_1024_BYTES", "NUM_PKTS_1024_TO_1514_BYTES",
+	"TCP_WIN_MAX_IN", "TCP_WIN_MAX_OUT", "ICMP_TYPE", "ICMP_IPV4_TYPE",
+	"DNS_QUERY_ID", "DNS_QUERY_TYPE", "DNS_TTL_ANSWER", "FTP_COMMAND_RET_CODE",
+	"SRC_TO_DST_IAT_MIN", "SRC_TO_DST_IAT_MAX", "SRC_TO_DST_IAT_AVG", "SRC_TO_DST_IAT_STDDEV",
+	"DST_TO_SRC_IAT_MIN", "DST_TO_SRC_IAT_MAX", "DST_TO_SRC_IAT_AVG", "DST_TO_SRC_IAT_STDDEV",
 }
 
-// optional are numbers that a flow may lack: value + 1, 0 when missing.
-var optional = []struct {
-	column
+// numbers are the values of columns.
+func (f *Flow) numbers() [len(columns)]uint64 {
+	in, out, ttl := &f.Sides[0], &f.Sides[1], f.ttls()
+	source, target := f.ports()
+	icmp4 := uint64(f.ICMP >> 8)
+	if f.Key.IPv6 {
+		icmp4 = 0
+	}
+	return [...]uint64{
+		uint64(f.Start / milli), uint64(f.End / milli), uint64(source), uint64(target),
+		uint64(f.Key.Protocol), in.Bytes, in.Packets, out.Bytes,
+		out.Packets, uint64(in.Flags | out.Flags), uint64(in.Flags), uint64(out.Flags),
+		f.duration(), in.span(), out.span(), uint64(ttl.MinTTL),
+		uint64(ttl.MaxTTL), uint64(f.Longest), uint64(f.Shortest), uint64(f.Shortest),
+		uint64(f.Longest), in.RetransBytes, in.RetransPackets, out.RetransBytes,
+		out.RetransPackets, f.rate(in.Bytes), f.rate(out.Bytes), f.Bins[0],
+		f.Bins[1], f.Bins[2], f.Bins[3], f.Bins[4],
+		uint64(in.Window), uint64(out.Window), uint64(f.ICMP), icmp4,
+		uint64(f.DNSID), uint64(f.DNSType), uint64(f.DNSTTL), uint64(f.FTPCode),
+		in.GapMin, in.GapMax, in.mean(), in.deviation(),
+		out.GapMin, out.GapMax, out.mean(), out.deviation(),
+	}
+}
+
+// optional are numbers that a flow may lack, and the unit that they are kept
+// in, in the order of [Flow.others].
+var optional = [...]struct {
+	name string
 	unit float64
-}{
-	{column{frame.DNSCode, func(f *Flow) uint64 { return uint64(f.rcode) }}, 1},
-	{column{frame.Entropy, func(f *Flow) uint64 { return uint64(f.entropy) }}, 1000},
-	{column{frame.FirstPacket, func(f *Flow) uint64 { return uint64(f.FirstPacket) + 1 }}, 1},
-	{column{frame.LastPacket, func(f *Flow) uint64 { return uint64(f.LastPacket) + 1 }}, 1},
+}{{frame.DNSCode, 1}, {frame.Entropy, 1000}, {frame.FirstPacket, 1}, {frame.LastPacket, 1}}
+
+// others are the values of optional + 1, 0 when missing.
+func (f *Flow) others() [len(optional)]uint64 {
+	return [...]uint64{uint64(f.rcode), uint64(f.entropy), uint64(f.FirstPacket) + 1, uint64(f.LastPacket) + 1}
 }
 
 // textNames are the fields of the texts of an identity.
@@ -152,8 +131,8 @@ func place(name string) int {
 
 // places are the positions of columns, optional and texts in the schema.
 var places, optionalPlaces, textPlaces = func() (a, b, c []int) {
-	for _, col := range columns {
-		a = append(a, place(col.name))
+	for _, name := range columns {
+		a = append(a, place(name))
 	}
 	for _, col := range optional {
 		b = append(b, place(col.name))
@@ -183,8 +162,8 @@ type Record struct {
 	source, target [16]byte
 	v6             bool
 	vlan           uint32
-	values         [48]uint64     // parallel to columns
-	some           [4]uint64      // parallel to optional
+	values         [len(columns)]uint64
+	some           [len(optional)]uint64
 	texts          *[texts]string // nil without; shared, never changed
 }
 
@@ -194,12 +173,7 @@ func (f *Flow) Record(r *Record) {
 	if f.Reverse {
 		r.source, r.target = r.target, r.source
 	}
-	for i, c := range columns {
-		r.values[i] = c.of(f)
-	}
-	for i, c := range optional {
-		r.some[i] = c.of(f)
-	}
+	r.values, r.some = f.numbers(), f.others()
 	r.texts = nil
 	if f.outer != nil && f.id == nil {
 		f.id = &identity{}
@@ -211,9 +185,6 @@ func (f *Flow) Record(r *Record) {
 		r.texts[textTunnel] = tunnelText(f.outer)
 	}
 }
-
-// noTexts are those of a flow without an identity.
-var noTexts [texts]string
 
 // FirstPacket returns the number of the flow's first packet in the file.
 func (r *Record) FirstPacket() int64 { return int64(r.some[2]) - 1 }
@@ -242,7 +213,7 @@ func vlanText(v uint32) string {
 var atSource, atTarget, atProtocol, atICMP = at(frame.SrcPort), at(frame.DstPort), at(frame.Protocol), at("ICMP_TYPE")
 
 func at(name string) int {
-	return slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+	return slices.Index(columns[:], name)
 }
 
 func (r *Record) community() string {
@@ -254,35 +225,48 @@ func (r *Record) community() string {
 	return communityID(r.source[:size], r.target[:size], uint8(v[atProtocol]), uint16(v[atSource]), uint16(v[atTarget]), uint16(v[atICMP]))
 }
 
-// AppendTo appends r to the columns of dst, whose schema is [frame.Flow] with
-// the fields of [Has]. Row and Offset are left to the caller.
-func (r *Record) AppendTo(dst *frame.Frame) {
-	dst.Texts[srcPlace] = append(dst.Texts[srcPlace], address(r.source, r.v6))
-	dst.Texts[dstPlace] = append(dst.Texts[dstPlace], address(r.target, r.v6))
-	dst.Texts[communityPlace] = append(dst.Texts[communityPlace], r.community())
-	dst.Texts[vlanPlace] = append(dst.Texts[vlanPlace], vlanText(r.vlan))
+// AppendTo appends records to the columns of dst, whose schema is [frame.Flow]
+// with the fields of [Has]. Row and Offset are left to the caller.
+func AppendTo(dst *frame.Frame, list []Record) {
+	for i := range list {
+		r := &list[i]
+		dst.Texts[srcPlace] = append(dst.Texts[srcPlace], address(r.source, r.v6))
+		dst.Texts[dstPlace] = append(dst.Texts[dstPlace], address(r.target, r.v6))
+		dst.Texts[communityPlace] = append(dst.Texts[communityPlace], r.community())
+		dst.Texts[vlanPlace] = append(dst.Texts[vlanPlace], vlanText(r.vlan))
+	}
 	for i, k := range places {
-		dst.Numbers[k] = append(dst.Numbers[k], float64(r.values[i]))
+		column := dst.Numbers[k]
+		for j := range list {
+			column = append(column, float64(list[j].values[i]))
+		}
+		dst.Numbers[k] = column
 	}
 	for i, k := range optionalPlaces {
-		v := math.NaN()
-		if n := r.some[i]; n > 0 {
-			v = float64(n-1) / optional[i].unit
+		for j := range list {
+			v := math.NaN()
+			if n := list[j].some[i]; n > 0 {
+				v = float64(n-1) / optional[i].unit
+			}
+			dst.Numbers[k] = append(dst.Numbers[k], v)
 		}
-		dst.Numbers[k] = append(dst.Numbers[k], v)
-	}
-	list := r.texts
-	if list == nil {
-		list = &noTexts
 	}
 	for i, k := range textPlaces {
-		dst.Texts[k] = append(dst.Texts[k], list[i])
+		column := dst.Texts[k]
+		for j := range list {
+			text := ""
+			if list[j].texts != nil {
+				text = list[j].texts[i]
+			}
+			column = append(column, text)
+		}
+		dst.Texts[k] = column
 	}
 }
 
-// AppendBinary appends r to b: version, addresses, the values as
-// variable-length numbers, which texts there are, and each with its length;
-// about 120 bytes and the texts.
+// AppendBinary appends r to b: the size of addresses, addresses, which values
+// are not 0, these as variable-length numbers, which texts there are, and each
+// with its length; about 110 bytes and the texts.
 func (r *Record) AppendBinary(b []byte) []byte {
 	size := byte(4)
 	if r.v6 {
@@ -292,8 +276,19 @@ func (r *Record) AppendBinary(b []byte) []byte {
 	b = append(b, r.source[:size]...)
 	b = append(b, r.target[:size]...)
 	b = binary.AppendUvarint(b, uint64(r.vlan))
-	for _, v := range r.values {
-		b = binary.AppendUvarint(b, v)
+	mask := uint64(0)
+	for i, v := range r.values {
+		if v != 0 {
+			mask |= 1 << i
+		}
+	}
+	b = binary.LittleEndian.AppendUint64(b, mask)
+	for ; mask != 0; mask &= mask - 1 {
+		if v := r.values[bits.TrailingZeros64(mask)]; v < 0x80 {
+			b = append(b, byte(v))
+		} else {
+			b = binary.AppendUvarint(b, v)
+		}
 	}
 	for _, v := range r.some {
 		b = binary.AppendUvarint(b, v)
@@ -301,7 +296,6 @@ func (r *Record) AppendBinary(b []byte) []byte {
 	if r.texts == nil {
 		return append(b, 0)
 	}
-	mask := uint64(0)
 	for i, s := range r.texts {
 		if s != "" {
 			mask |= 1 << i
@@ -341,8 +335,18 @@ func DecodeRecord(b []byte) (Record, []byte, error) {
 		return v
 	}
 	r.vlan = uint32(next())
-	for i := range r.values {
-		r.values[i] = next()
+	if len(b) < 8 {
+		return r, nil, errRecord
+	}
+	full := binary.LittleEndian.Uint64(b)
+	if full >= 1<<len(r.values) {
+		return r, nil, errRecord
+	}
+	b = b[8:]
+	for ; full != 0; full &= full - 1 {
+		if r.values[bits.TrailingZeros64(full)] = next(); r.values[bits.TrailingZeros64(full)] == 0 {
+			return r, nil, errRecord
+		}
 	}
 	for i := range r.some {
 		r.some[i] = next()

@@ -1,17 +1,23 @@
-//go:build !js
-
-package main
+// Package capturetest makes captures for tests and benchmarks of those who read
+// them. It hides what the traffic in them is like.
+//
+//	packets, size, err := capturetest.Write(file, 500_000_000, rand.New(rand.NewPCG(1, 2)))
+//
+// It is linked into no program but that of `make peers`.
+package capturetest
 
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
+	"io"
 	"math/rand/v2"
-	"os"
 )
 
-// madeFlow is a conversation of the generator.
-type madeFlow struct {
+// Conversations is how many go on at a time.
+const Conversations = 2000
+
+// conversation is one of them.
+type conversation struct {
 	client, server uint32
 	port, target   uint16
 	protocol       byte
@@ -20,29 +26,25 @@ type madeFlow struct {
 	begun          bool
 }
 
-// generateCapture writes a pcap file of about size bytes: some 2,000
-// conversations at a time, TCP with handshakes and requests of HTTP and TLS's
-// port, DNS, all between hosts of documentation networks; packets of 60 to
-// 1,514 bytes, 235 on average. The same seed gives the same bytes.
-func generateCapture(path string, size int64, seed uint64) (packets, bytes int64, err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return 0, 0, err
-	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	defer func() { err = errors.Join(err, w.Flush(), f.Close()) }()
-	r := rand.New(rand.NewPCG(seed, 2))
+// Write writes a pcap file of at least size bytes, and less than 1,600 more:
+// [Conversations] at a time, TCP with handshakes and requests to the ports of
+// HTTP and TLS, and DNS, all between hosts of documentation networks; packets
+// of 60 to 1,514 bytes, 200 on average, 150 microseconds apart. The same
+// numbers of r give the same bytes. It returns the number of packets and
+// bytes, and the errors of w.
+func Write(w io.Writer, size int64, r *rand.Rand) (packets, bytes int64, err error) {
+	out := bufio.NewWriterSize(w, 1<<20)
 	le, be := binary.LittleEndian, binary.BigEndian
 	head := le.AppendUint32(nil, 0xa1b2c3d4)
 	head = le.AppendUint32(head, 2|4<<16)
 	head = le.AppendUint64(head, 0)
 	head = le.AppendUint32(head, 65535)
 	head = le.AppendUint32(head, 1)
-	if _, err := w.Write(head); err != nil {
+	if _, err := out.Write(head); err != nil {
 		return 0, 0, err
 	}
 	bytes = int64(len(head))
-	flows := make([]madeFlow, 2000)
+	flows := make([]conversation, Conversations)
 	payload := make([]byte, 1460)
 	for i := range payload {
 		payload[i] = byte(r.Uint32())
@@ -52,29 +54,9 @@ func generateCapture(path string, size int64, seed uint64) (packets, bytes int64
 	for bytes < size {
 		c := &flows[r.IntN(len(flows))]
 		if c.left == 0 {
-			*c = madeFlow{client: 0xc6336400 + r.Uint32N(256), server: 0xcb007100 + r.Uint32N(256), port: uint16(1024 + r.IntN(60000)), protocol: 6, target: 443, left: 4 + r.IntN(16)}
-			switch r.IntN(4) {
-			case 0:
-				c.protocol, c.target, c.left = 17, 53, 2
-			case 1:
-				c.target = 80
-			}
+			c.begin(r)
 		}
-		way := c.left & 1
-		if c.begun && c.protocol == 6 {
-			way = r.IntN(2)
-		}
-		length := 0
-		switch {
-		case c.protocol == 17:
-			length = 30 + r.IntN(90)
-		case !c.begun:
-			way = 0
-		case r.IntN(8) == 0:
-			length = 1000 + r.IntN(460)
-		case r.IntN(2) == 0:
-			length = r.IntN(200)
-		}
+		way, length := c.next(r)
 		flags, transport := byte(0x10), 20
 		switch {
 		case c.protocol == 17:
@@ -121,11 +103,42 @@ func generateCapture(path string, size int64, seed uint64) (packets, bytes int64
 		}
 		c.begun = true
 		c.left--
-		if _, err := w.Write(buf); err != nil {
+		if _, err := out.Write(buf); err != nil {
 			return 0, 0, err
 		}
 		packets++
 		bytes += int64(len(buf))
 	}
-	return packets, bytes, nil
+	return packets, bytes, out.Flush()
+}
+
+// begin starts another conversation in the place of one that is over.
+func (c *conversation) begin(r *rand.Rand) {
+	*c = conversation{client: 0xc6336400 + r.Uint32N(256), server: 0xcb007100 + r.Uint32N(256), port: uint16(1024 + r.IntN(60000)), protocol: 6, target: 443, left: 4 + r.IntN(16)}
+	switch r.IntN(4) {
+	case 0:
+		c.protocol, c.target, c.left = 17, 53, 2
+	case 1:
+		c.target = 80
+	}
+}
+
+// next says who sends the next packet, 0 for the client, and how long its
+// payload is.
+func (c *conversation) next(r *rand.Rand) (way, length int) {
+	way = c.left & 1
+	if c.begun && c.protocol == 6 {
+		way = r.IntN(2)
+	}
+	switch {
+	case c.protocol == 17:
+		length = 30 + r.IntN(90)
+	case !c.begun:
+		way = 0
+	case r.IntN(8) == 0:
+		length = 1000 + r.IntN(460)
+	case r.IntN(2) == 0:
+		length = r.IntN(200)
+	}
+	return way, length
 }

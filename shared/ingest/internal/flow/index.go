@@ -1,0 +1,134 @@
+package flow
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+
+	"cloister/shared/ingest/internal/capture"
+)
+
+// nowhere is no place of an index.
+const nowhere = int32(-1)
+
+// index finds the places of live flows by the hash of their keys: chains of
+// places in small cells, so that a search and the order by last packet stay
+// in the processor's cache while flows do not. A map costs three times as
+// much, most of it in the browser.
+type index struct {
+	seed  [keyWords]uint64
+	heads []int32 // first place of a chain, a power of two of them
+	cells []cell  // by place
+	free  int32   // places without a flow, linked by next
+	n     int
+}
+
+// cell is what is needed of a flow to find it and to put it in order.
+type cell struct {
+	sum          uint32
+	next         int32 // in its chain
+	older, newer int32 // by last packet
+}
+
+const (
+	keyWords   = 13 // of 32 bits: the key's 50 bytes
+	firstHeads = 1 << 10
+)
+
+func newIndex() index {
+	x := index{free: nowhere, heads: nothing(firstHeads)}
+	random := maphash.MakeSeed()
+	for i := range x.seed {
+		x.seed[i] = maphash.Bytes(random, []byte{byte(i)}) | 1
+	}
+	return x
+}
+
+func nothing(n int) []int32 {
+	heads := make([]int32, n)
+	for i := range heads {
+		heads[i] = nowhere
+	}
+	return heads
+}
+
+// sum returns the hash of a key. Which flows share a chain is nothing that a
+// file can choose: two keys do with chance 2 / len(heads) at most, over the
+// seeds, which are random. Nothing else depends on them.
+//
+// Source: Thorup, High Speed Hashing for Integers and Strings,
+// arXiv:1504.06804, section 3.4 (vector multiply-shift).
+func (x *index) sum(k *capture.Key) uint32 {
+	le := binary.LittleEndian
+	s := &x.seed
+	h := s[0]*uint64(le.Uint32(k.A[:])) + s[1]*uint64(le.Uint32(k.B[:]))
+	h += s[2]*(uint64(k.PortA)<<16|uint64(k.PortB)) + s[3]*(uint64(k.VLAN)) + s[4]*uint64(k.Protocol)
+	if k.Tunnel != 0 {
+		h += s[5]*uint64(uint32(k.Tunnel)) + s[6]*(k.Tunnel>>32)
+	}
+	if k.IPv6 {
+		h += s[7]*uint64(le.Uint32(k.A[4:])) + s[8]*uint64(le.Uint32(k.A[8:])) + s[9]*uint64(le.Uint32(k.A[12:]))
+		h += s[10]*uint64(le.Uint32(k.B[4:])) + s[11]*uint64(le.Uint32(k.B[8:])) + s[12]*uint64(le.Uint32(k.B[12:]))
+	}
+	return uint32(h >> 32)
+}
+
+// head returns which chain a hash belongs to: its upper bits are the good ones.
+func (x *index) head(sum uint32) *int32 {
+	return &x.heads[uint64(sum)*uint64(len(x.heads))>>32]
+}
+
+// first and next return the places of a hash, nowhere after the last.
+func (x *index) first(sum uint32) int32 {
+	at := *x.head(sum)
+	for at != nowhere && x.cells[at].sum != sum {
+		at = x.cells[at].next
+	}
+	return at
+}
+
+func (x *index) next(at int32, sum uint32) int32 {
+	for at = x.cells[at].next; at != nowhere && x.cells[at].sum != sum; at = x.cells[at].next {
+	}
+	return at
+}
+
+// put returns the place for a flow that starts: one that was dropped, or the
+// next new one.
+func (x *index) put(sum uint32) int32 {
+	if x.n == len(x.heads) {
+		x.grow()
+	}
+	at := x.free
+	if at == nowhere {
+		at = int32(len(x.cells))
+		x.cells = append(x.cells, cell{})
+	} else {
+		x.free = x.cells[at].next
+	}
+	head := x.head(sum)
+	x.cells[at].sum, x.cells[at].next = sum, *head
+	*head = at
+	x.n++
+	return at
+}
+
+// drop takes a place out of its chain.
+func (x *index) drop(at int32) {
+	to := x.head(x.cells[at].sum)
+	for *to != at {
+		to = &x.cells[*to].next
+	}
+	*to = x.cells[at].next
+	x.cells[at].next, x.free = x.free, at
+	x.n--
+}
+
+// grow doubles the chains. All places have a flow then.
+func (x *index) grow() {
+	x.heads = nothing(2 * len(x.heads))
+	for at := range x.cells {
+		head := x.head(x.cells[at].sum)
+		x.cells[at].next = *head
+		*head = int32(at)
+	}
+}
