@@ -20,7 +20,8 @@ type Kernel struct {
 	Leaves8  func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int)
 	Leaves16 func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
-	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 16.
+	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 16, with
+	// Narrow of 64. 64 nodes and values may be read, whatever the depth.
 	Shallow func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64)
 	// Group adds, for package explain, a table of width values a pattern: see
 	// its lane.go.
@@ -31,8 +32,39 @@ type Kernel struct {
 	Quadrature func(nodes []uint64, root int, bins []uint16, phi, share []float64, hot []bool, at, rest, weight *[8]float64, room []uint64)
 	// Oblivious adds to eight sums a row, width apart, the leaves of trees, a
 	// multiple of four, that ask depth questions each: column offset<<8 | bin.
-	// numbers is room for four bytes a row; rows a multiple of 16.
+	// numbers is room for four bytes a row; rows a multiple of 16, with Narrow of 64.
 	Oblivious func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8)
+
+	// Narrow and Wide are for ensembles of either width of nodes; with them, Bin8,
+	// Bin16, Walk8, Walk16, Leaves8 and Leaves16 are not called.
+	Narrow *Loops[uint8, uint32, uint16]
+	Wide   *Loops[uint16, uint64, uint32]
+}
+
+// Loops are those for ensembles with bins T, nodes N and places of nodes I.
+type Loops[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32] struct {
+	// Rank ranks columns of rows of width values, the first at x[0], of features
+	// whose ranks fit in one column. plan has eight words for each: its column
+	// of x, its column of bins, the rank of NaN, and the levels, 1 to 4, of
+	// search, in blocks of sixteen edges, with the block where each begins. Bin c
+	// of row r goes to dst[r*next+c*step].
+	Rank func(x []float64, width, rows int, plan []int32, search []float64, dst []T, next, step int)
+	// Turn copies bin w of line l of src, whose lines are from apart, to bin l
+	// of line w of dst, whose lines are to apart; lines and width are multiples
+	// of eight.
+	Turn func(dst []T, to int, src []T, from, lines, width int)
+	// Top evaluates up to six levels of a tree for rows, a multiple of 64: which
+	// node of the level below, counted from the left, each leads to. 64 tests,
+	// those used in heap order, are column offset<<8 (wide: <<16) | bin, with
+	// offsets in bytes.
+	Top func(depth int, tests []N, columns []T, rows int, numbers []uint8)
+	// Down takes rows of 1<<shift bins from there to their leaves, which at
+	// gets. start has the node of each number, with bit 16 (wide: 31) set if it
+	// is no leaf; active is room for rows.
+	Down func(nodes []N, bins []T, shift, rows int, start []uint32, numbers []uint8, active []N, at []I)
+	// Leaves adds to sums, width a row, values of the leaves that rows have
+	// reached.
+	Leaves func(sums []float64, width int, leaf []uint32, table []float64, at []I, rows, values int)
 }
 
 // loops are the kernel in use, nil for this package's own.
@@ -44,7 +76,12 @@ var loops *Kernel
 func UseKernel(k *Kernel) { loops = k }
 
 // UsedKernel returns the kernel in use, nil for none; package explain needs it.
-func UsedKernel() *Kernel { return loops }
+func UsedKernel() *Kernel {
+	if loops == nil || loops.Group == nil {
+		return nil
+	}
+	return loops
+}
 
 // binFast is bin with the kernel, in rows of 1<<shift bins whose columns are
 // step apart.
@@ -66,13 +103,16 @@ func binFast[T uint8 | uint16](l *layout, dst []T, shift, step int, x []float64,
 			loops.Bin16(x[f.feature:], d, n, f.keys, len(f.edges), dst, shift, place(f.right), place(f.left), pieces, step)
 		}
 	}
-	for i := range l.sets {
-		s := &l.sets[i]
-		at := l.tests[len(l.tests)-len(l.sets)+i].column * step
-		for r := range n {
-			dst[r<<shift+at] = T(s.bin(x[r*d+s.feature]))
-		}
+	placeSets(l, dst, 1<<shift, step, x, d)
+}
+
+// fastColumns ranks the rows of x into columns, step apart, with the kernel.
+func (e *Ensemble) fastColumns(columns []uint8, step int, x []float64) {
+	if loops.Narrow != nil {
+		rankColumns(e, loops.Narrow, columns, step, x)
+		return
 	}
+	binFast(&e.lay, columns, 0, step, x, e.features)
 }
 
 const (
@@ -81,7 +121,17 @@ const (
 	// shallowRows rows meet all trees together: their bins, column by
 	// column, and their sums stay in the second-level cache.
 	shallowRows = 512
+	// kernelRows is what numbers of rows are multiples of for Loops.
+	kernelRows = 64
 )
+
+// together is what the number of rows is a multiple of for Shallow and Oblivious.
+func (k *Kernel) together() int {
+	if k.Narrow != nil {
+		return kernelRows
+	}
+	return 16
+}
 
 // shallows are the trees of an ensemble in the form that Kernel.Shallow reads.
 type shallows struct {
@@ -102,25 +152,28 @@ func (e *Ensemble) shallow() *shallows {
 			if o < 0 && e.outputs > 1 {
 				return
 			}
-			depth := max(1, e.depthBelow(t, e.root[t]))
+			depth := max(1, e.depthBelow(t, e.root[t], shallowDepth))
 			s.depth = append(s.depth, depth)
 			inner, leaves := 1<<depth-1, 1<<depth
 			s.nodes = append(s.nodes, make([]uint32, inner)...)
 			s.values = append(s.values, make([]float64, leaves)...)
 			s.fill(e, t, e.root[t], 0, s.nodes[len(s.nodes)-inner:], s.values[len(s.values)-leaves:])
 		}
+		s.nodes = append(s.nodes, make([]uint32, 1<<shallowDepth)...)
+		s.values = append(s.values, make([]float64, 1<<shallowDepth)...)
 		e.shallows = s
 	})
 	return e.shallows
 }
 
-// depthBelow returns the edges on the longest path down from node i.
-func (e *Ensemble) depthBelow(t, i int) int {
+// depthBelow returns the edges on the longest path down from node i of tree t,
+// most if it has more.
+func (e *Ensemble) depthBelow(t, i, most int) int {
 	left, inner := e.child(e.root[t], i)
-	if !inner {
+	if !inner || most == 0 {
 		return 0
 	}
-	return 1 + max(e.depthBelow(t, left), e.depthBelow(t, left+1))
+	return 1 + max(e.depthBelow(t, left, most-1), e.depthBelow(t, left+1, most-1))
 }
 
 // fill writes the subtree at node i of tree t as heap node h.
@@ -133,25 +186,26 @@ func (s *shallows) fill(e *Ensemble, t, i, h int, nodes []uint32, values []float
 		nodes[h] = uint32(col*shallowRows)<<8 | uint32(threshold)
 		s.fill(e, t, e.root[t]+base, 2*h+1, nodes, values)
 		s.fill(e, t, e.root[t]+base+1, 2*h+2, nodes, values)
-	default: // a leaf above the last level: no bin is above 255
+	default: // a leaf above the last level: no bin is above 255, and it is on both sides
 		nodes[h] = narrowSpan
 		s.fill(e, t, i, 2*h+1, nodes, values)
+		s.fill(e, t, i, 2*h+2, nodes, values)
 	}
 }
 
 // scoreShallow is scoreNarrow with whole trees.
 func (e *Ensemble) scoreShallow(dst, x []float64, n int, s *shallows) {
 	k, d := e.outputs, e.features
-	columns := make([]uint8, len(e.lay.columns)*shallowRows)
+	columns := make([]uint8, max(1, len(e.lay.columns))*shallowRows)
 	sums := make([]float64, k*shallowRows)
 	for r := 0; r < n; r += shallowRows {
 		m := min(shallowRows, n-r)
-		binFast(&e.lay, columns, 0, shallowRows, x[r*d:(r+m)*d], d)
+		e.fastColumns(columns, shallowRows, x[r*d:(r+m)*d])
 		clear(sums)
 		nodes, values := s.nodes, s.values
 		for t, depth := range s.depth {
 			o := max(int(e.output[t]), 0)
-			loops.Shallow(depth, nodes, values, columns, (m+15)&^15, sums[o*shallowRows:])
+			loops.Shallow(depth, nodes, values, columns, upTo(m, loops.together()), sums[o*shallowRows:])
 			nodes, values = nodes[1<<depth-1:], values[1<<depth:]
 		}
 		for o := range k {

@@ -241,9 +241,10 @@ func (l *layout) width() int {
 	return w
 }
 
-// stride returns the bins per row: the columns, padded to a power of two.
+// strideBits returns the bits of the bins per row: the columns, padded to a
+// power of two, at least eight, as the kernels turn rows into columns by eight.
 func (l *layout) strideBits() int {
-	return bits.Len(uint(max(len(l.columns), 1) - 1))
+	return bits.Len(uint(max(len(l.columns), 8) - 1))
 }
 
 // find returns the test and the rank of a split.
@@ -271,7 +272,7 @@ const fastChunkRows = 256
 // bin ranks the rows of x, n×d, into dst, rows of 1<<shift bins.
 func bin[T uint8 | uint16](l *layout, dst []T, shift int, x []float64, d int) {
 	rows, do := chunkRows, binChunk[T]
-	if loops != nil && len(x) >= fewRows*d {
+	if loops != nil && loops.Bin8 != nil && len(x) >= fewRows*d {
 		rows, do = fastChunkRows, func(l *layout, dst []T, shift int, x []float64, d int) { binFast(l, dst, shift, 1, x, d) }
 	}
 	for len(x) > 0 {
@@ -300,47 +301,62 @@ func binChunk[T uint8 | uint16](l *layout, dst []T, shift int, x []float64, d in
 			}
 			a, b, c, e := rank4(f.keys, &k)
 			for j, rank := range [4]int{a, b, c, e} {
-				place(l, dst[(r+j)<<shift:], f, rank, rank)
+				place(l, dst[(r+j)<<shift:], 1, f, rank, rank)
 			}
 		}
 		for ; r < n; r++ {
-			low, high := 0, len(f.edges) // NaN: left takes low, right takes high
-			if v := x[r*d+f.feature]; v == v {
-				low = rank(f.keys, orderedKey(v))
-				high = low
-			}
-			place(l, dst[r<<shift:], f, low, high)
+			low, high := f.ranks(x[r*d+f.feature])
+			place(l, dst[r<<shift:], 1, f, low, high)
 		}
 	}
+	placeSets(l, dst, 1<<shift, 1, x, d)
+}
+
+// placeSets writes the bins of the set tests of rows that are next apart, whose
+// columns are step apart.
+func placeSets[T uint8 | uint16](l *layout, dst []T, next, step int, x []float64, d int) {
 	for i := range l.sets {
 		s := &l.sets[i]
-		col := l.tests[len(l.tests)-len(l.sets)+i].column
-		for r := range n {
-			dst[r<<shift+col] = T(s.bin(x[r*d+s.feature]))
+		at := l.tests[len(l.tests)-len(l.sets)+i].column * step
+		for r := range len(x) / d {
+			dst[r*next+at] = T(s.bin(x[r*d+s.feature]))
 		}
 	}
 }
 
-// place writes the ranks of feature f for its two tests into a row.
-func place[T uint8 | uint16](l *layout, row []T, f *numeric, left, right int) {
+// ranks returns the ranks of v for the two tests of f: NaN has the lowest on the
+// left and the highest on the right.
+func (f *numeric) ranks(v float64) (left, right int) {
+	if v != v {
+		return 0, len(f.edges)
+	}
+	left = rank(f.keys, orderedKey(v))
+	return left, left
+}
+
+// place writes the ranks of feature f for its two tests into a row, whose
+// columns are step apart.
+func place[T uint8 | uint16](l *layout, row []T, step int, f *numeric, left, right int) {
 	if f.right >= 0 {
-		placeTest(l, row, l.tests[f.right].column, len(f.edges), right)
+		placeTest(l, row, l.tests[f.right].column, step, len(f.edges), right)
 	}
 	if f.left >= 0 {
-		placeTest(l, row, l.tests[f.left].column, len(f.edges), left)
+		placeTest(l, row, l.tests[f.left].column, step, len(f.edges), left)
 	}
 }
 
-// placeTest writes rank r into the columns of a test, the first at col.
-func placeTest[T uint8 | uint16](l *layout, row []T, col, thresholds, r int) {
+// placeTest writes rank r into the columns of a test, the first number col,
+// which are step apart.
+func placeTest[T uint8 | uint16](l *layout, row []T, col, step, thresholds, r int) {
+	at := col * step
 	if thresholds <= l.span {
-		row[col] = T(r)
+		row[at] = T(r)
 		return
 	}
 	for ; thresholds > 0; thresholds -= l.span {
-		row[col] = T(min(max(r, 0), l.span))
+		row[at] = T(min(max(r, 0), l.span))
 		r -= l.span
-		col++
+		at += step
 	}
 }
 

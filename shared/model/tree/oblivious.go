@@ -246,7 +246,7 @@ func (e *Ensemble) scoreEven(dst, x []float64, n int) {
 	s := e.newEvenSums()
 	for r := 0; r < n; r += evenRows {
 		m := min(evenRows, n-r)
-		binFast(&e.lay, s.columns, 0, evenRows, x[r*d:(r+m)*d], d)
+		e.fastColumns(s.columns, evenRows, x[r*d:(r+m)*d])
 		e.evenBlock(dst[r*k:(r+m)*k], m, s)
 	}
 }
@@ -276,7 +276,7 @@ func (e *Ensemble) evenBlock(dst []float64, m int, s *evenSums) {
 	clear(s.sums)
 	size := v.padded() << v.depth * evenWidth
 	for i := range g {
-		loops.Oblivious(v.tests, v.depth, v.leaves[i*size:(i+1)*size], s.columns, (m+15)&^15, s.sums[i*evenWidth:], g*evenWidth, v.padded(), s.numbers)
+		loops.Oblivious(v.tests, v.depth, v.leaves[i*size:(i+1)*size], s.columns, upTo(m, loops.together()), s.sums[i*evenWidth:], g*evenWidth, v.padded(), s.numbers)
 	}
 	for i := range m {
 		e.evenMargin(dst[i*e.outputs:(i+1)*e.outputs], s.sums[i*g*evenWidth:])

@@ -37,7 +37,11 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		e.scoreEven(dst, x, n)
 		return nil
 	}
-	if e.narrow == nil {
+	if s := e.shallow(); n >= fewRows && s != nil {
+		e.scoreShallow(dst, x, n, s)
+	} else if n >= fewRows && e.isQuick() {
+		e.scoreQuick(dst, x, nil, n)
+	} else if e.narrow == nil {
 		e.scoreWide(dst, n, func(bins []uint16, shift, r, m int) {
 			bin(&e.lay, bins, shift, x[r*e.features:(r+m)*e.features], e.features)
 		})
@@ -45,8 +49,6 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		for r := range n {
 			e.scoreRow(dst[r*e.outputs:(r+1)*e.outputs], e.row(x, r))
 		}
-	} else if s := e.shallow(); s != nil {
-		e.scoreShallow(dst, x, n, s)
 	} else {
 		e.scoreNarrow(dst, x, n)
 	}
@@ -74,10 +76,10 @@ func (e *Ensemble) Bin(x []float64) (*Binned, error) {
 	b := &Binned{of: e, rows: len(x) / e.features}
 	shift := e.lay.strideBits()
 	if e.lay.span == narrowSpan {
-		b.narrow = make([]uint8, b.rows<<shift)
+		b.narrow = make([]uint8, b.rows<<shift, upTo(b.rows, turned)<<shift)
 		bin(&e.lay, b.narrow, shift, x, e.features)
 	} else {
-		b.wide = make([]uint16, b.rows<<shift)
+		b.wide = make([]uint16, b.rows<<shift, upTo(b.rows, turned)<<shift)
 		bin(&e.lay, b.wide, shift, x, e.features)
 	}
 	return b, nil
@@ -127,7 +129,9 @@ func (e *Ensemble) PredictBinned(dst []float64, b *Binned) error {
 		e.applyLink(dst)
 		return nil
 	}
-	if e.narrow != nil {
+	if b.rows >= fewRows && e.isQuick() {
+		e.scoreQuick(dst, nil, b, b.rows)
+	} else if e.narrow != nil {
 		s := scratches.Get().(*scratch)
 		defer scratches.Put(s)
 		for r := 0; r < b.rows; r += blockRows {
@@ -181,7 +185,7 @@ func (e *Ensemble) scoreBlock(dst []float64, bins []uint8, m int, s *scratch) {
 	shift := uint(e.lay.strideBits())
 	for t := range e.output {
 		start := e.root[t]
-		if loops != nil {
+		if loops != nil && loops.Walk8 != nil {
 			loops.Walk8(e.narrow[start:e.root[t+1]], bins, int(shift), m, s.active[:], s.at[:])
 			e.addLeaves(dst, t, m, s)
 			continue
@@ -242,7 +246,7 @@ func notLeaf(q uint32) int { return int((q&0xff - narrowSpan) >> 31) }
 func (e *Ensemble) addLeaves(dst []float64, t, m int, s *scratch) {
 	leaf := e.leaf[e.root[t]:e.root[t+1]]
 	k := e.outputs
-	if loops != nil {
+	if loops != nil && loops.Leaves8 != nil {
 		o, values := e.addsTo(t)
 		loops.Leaves8(dst[o:], k, leaf, e.table, s.at[:], m, values)
 		return
@@ -334,7 +338,7 @@ func (e *Ensemble) scoreWide(dst []float64, n int, load func(bins []uint16, shif
 		load(bins[:m<<shift], shift, r, m)
 		for t := range e.output {
 			nodes := e.wide[e.root[t]:e.root[t+1]]
-			if loops != nil {
+			if loops != nil && loops.Walk8 != nil {
 				loops.Walk16(nodes, bins, shift, m, s.active[:], s.at[:])
 				o, values := e.addsTo(t)
 				loops.Leaves16(dst[r*e.outputs+o:], e.outputs, e.leaf[e.root[t]:e.root[t+1]], e.table, s.at[:], m, values)

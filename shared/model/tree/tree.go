@@ -54,9 +54,14 @@ type Ensemble struct {
 	// weights are those of classes if every leaf follows from whole counts and
 	// them, else nil.
 	weights []float64
+	// first says that the encoding was read in version 1 or 2, where New would
+	// write version 3 of some kinds.
+	first bool
 
 	shallowOnce sync.Once
 	shallows    *shallows
+	quickOnce   sync.Once
+	quickForm   *quick
 
 	even *even // Oblivious: instead of the fields from root on
 }

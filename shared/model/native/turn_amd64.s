@@ -1,0 +1,131 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+// func Turn8(dst []uint8, to int, src []uint8, from, lines, width int)
+//
+// Byte w of line l of src becomes byte l of line w of dst, whose lines are to
+// and from bytes apart, eight by eight. In range: lines and width are
+// multiples of eight, and both sides have room for as many.
+TEXT ·Turn8(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), DI
+	MOVQ to+24(FP), R8
+	MOVQ src_base+32(FP), SI
+	MOVQ from+56(FP), R9
+	MOVQ lines+64(FP), R10
+	LEAQ (R8)(R8*2), R12
+	LEAQ (R9)(R9*2), R13
+lines:
+	MOVQ width+72(FP), R11
+	MOVQ SI, AX
+	MOVQ DI, BX
+eight:
+	LEAQ (AX)(R9*4), CX
+	VMOVQ (AX), X0
+	VMOVQ (AX)(R9*1), X1
+	VMOVQ (AX)(R9*2), X2
+	VMOVQ (AX)(R13*1), X3
+	VMOVQ (CX), X4
+	VMOVQ (CX)(R9*1), X5
+	VMOVQ (CX)(R9*2), X6
+	VMOVQ (CX)(R13*1), X7
+	VPUNPCKLBW X1, X0, X0
+	VPUNPCKLBW X3, X2, X2
+	VPUNPCKLBW X5, X4, X4
+	VPUNPCKLBW X7, X6, X6
+	VPUNPCKLWD X2, X0, X1
+	VPUNPCKHWD X2, X0, X3
+	VPUNPCKLWD X6, X4, X5
+	VPUNPCKHWD X6, X4, X7
+	VPUNPCKLDQ X5, X1, X0
+	VPUNPCKHDQ X5, X1, X2
+	VPUNPCKLDQ X7, X3, X4
+	VPUNPCKHDQ X7, X3, X6
+	LEAQ (BX)(R8*4), CX
+	VMOVQ X0, (BX)
+	VMOVHPS X0, (BX)(R8*1)
+	VMOVQ X2, (BX)(R8*2)
+	VMOVHPS X2, (BX)(R12*1)
+	VMOVQ X4, (CX)
+	VMOVHPS X4, (CX)(R8*1)
+	VMOVQ X6, (CX)(R8*2)
+	VMOVHPS X6, (CX)(R12*1)
+	ADDQ $8, AX
+	LEAQ (BX)(R8*8), BX
+	SUBQ $8, R11
+	JGT eight
+	LEAQ (SI)(R9*8), SI
+	ADDQ $8, DI
+	SUBQ $8, R10
+	JGT lines
+	RET
+
+// func Turn16(dst []uint16, to int, src []uint16, from, lines, width int)
+//
+// It is turn8 for words; to and from count them.
+TEXT ·Turn16(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), DI
+	MOVQ to+24(FP), R8
+	MOVQ src_base+32(FP), SI
+	MOVQ from+56(FP), R9
+	MOVQ lines+64(FP), R10
+	SHLQ $1, R8
+	SHLQ $1, R9
+	LEAQ (R8)(R8*2), R12
+	LEAQ (R9)(R9*2), R13
+lines:
+	MOVQ width+72(FP), R11
+	MOVQ SI, AX
+	MOVQ DI, BX
+eight:
+	LEAQ (AX)(R9*4), CX
+	VMOVDQU (AX), X0
+	VMOVDQU (AX)(R9*1), X1
+	VMOVDQU (AX)(R9*2), X2
+	VMOVDQU (AX)(R13*1), X3
+	VMOVDQU (CX), X4
+	VMOVDQU (CX)(R9*1), X5
+	VMOVDQU (CX)(R9*2), X6
+	VMOVDQU (CX)(R13*1), X7
+	VPUNPCKLWD X1, X0, X8
+	VPUNPCKHWD X1, X0, X9
+	VPUNPCKLWD X3, X2, X10
+	VPUNPCKHWD X3, X2, X11
+	VPUNPCKLWD X5, X4, X12
+	VPUNPCKHWD X5, X4, X13
+	VPUNPCKLWD X7, X6, X14
+	VPUNPCKHWD X7, X6, X15
+	VPUNPCKLDQ X10, X8, X0
+	VPUNPCKHDQ X10, X8, X1
+	VPUNPCKLDQ X11, X9, X2
+	VPUNPCKHDQ X11, X9, X3
+	VPUNPCKLDQ X14, X12, X4
+	VPUNPCKHDQ X14, X12, X5
+	VPUNPCKLDQ X15, X13, X6
+	VPUNPCKHDQ X15, X13, X7
+	LEAQ (BX)(R8*4), CX
+	VPUNPCKLQDQ X4, X0, X8
+	VPUNPCKHQDQ X4, X0, X9
+	VPUNPCKLQDQ X5, X1, X10
+	VPUNPCKHQDQ X5, X1, X11
+	VPUNPCKLQDQ X6, X2, X12
+	VPUNPCKHQDQ X6, X2, X13
+	VPUNPCKLQDQ X7, X3, X14
+	VPUNPCKHQDQ X7, X3, X15
+	VMOVDQU X8, (BX)
+	VMOVDQU X9, (BX)(R8*1)
+	VMOVDQU X10, (BX)(R8*2)
+	VMOVDQU X11, (BX)(R12*1)
+	VMOVDQU X12, (CX)
+	VMOVDQU X13, (CX)(R8*1)
+	VMOVDQU X14, (CX)(R8*2)
+	VMOVDQU X15, (CX)(R12*1)
+	ADDQ $16, AX
+	LEAQ (BX)(R8*8), BX
+	SUBQ $8, R11
+	JGT eight
+	LEAQ (SI)(R9*8), SI
+	ADDQ $16, DI
+	SUBQ $8, R10
+	JGT lines
+	RET
