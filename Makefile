@@ -25,6 +25,9 @@ loops := cloister/shared/model/... cloister/shared/explain cloister/shared/featu
 	runtime internal/runtime/... internal/bytealg
 inlined := -gcflags=all=-l $(foreach p,$(loops),-gcflags=$(p)=)
 assemble := go run ./builder/internal/serve/assemble -site $(site)
+# What reads zstd, Parquet and SQLite in the page: site/reader, with libraries
+# from npm that its lock file pins by hash. None of their scripts is run.
+libraries := build/reader/node_modules/.installed
 # The test programs of these packages run in Node as well.
 parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
 
@@ -55,7 +58,18 @@ setup: ## install what is missing: Chromium and Node, PostgreSQL too, from the s
 generate: ## write generated code anew (components, the scoring kernel, protobuf)
 	@go generate ./site ./shared/model/kernel ./builder/internal/telemetry/pb
 
-build: ## bin/cloister and the site in build/site
+$(libraries): site/reader/package-lock.json
+	@command -v npm >/dev/null || { echo "build: no npm here: make setup installs it" >&2; exit 1; }
+	mkdir -p build/reader
+	cp site/reader/package.json site/reader/package-lock.json build/reader/
+	cd build/reader && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch node_modules/.installed
+
+$(site)/reader.js: $(libraries) $(wildcard site/reader/*.js)
+	NODE_PATH=$(CURDIR)/build/reader/node_modules node build/reader/node_modules/esbuild/bin/esbuild site/reader/reader.js \
+		--bundle --minify --format=iife --target=es2022 --log-level=warning --outfile=$@
+
+build: $(site)/reader.js ## bin/cloister and the site in build/site
 	@mkdir -p bin $(site)
 	$(native) -o bin/cloister ./builder
 	$(wasm) -gcflags=all=-l -o $(site)/page.wasm ./wasm/page
@@ -98,7 +112,7 @@ check: ## formatting, vet, staticcheck for both targets, generated code current
 
 # The browser's tests are test-e2e's; everything else is quick.
 browser := ./wasm ./wasm/page ./wasm/internal/chromium ./wasm/internal/dom
-test-go: ## layers, documentation and all native tests but the browser's and the registry's
+test-go: $(site)/reader.js ## layers, documentation and all native tests but the browser's and the registry's
 	go test $$(go list ./... | grep -vxF "$$(go list $(browser) ./wasm/edge ./builder/internal/registry/...)")
 
 # The S3 server of the tests, a tool and no part of the module.

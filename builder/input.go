@@ -14,6 +14,7 @@ import (
 type input struct {
 	io.ReaderAt
 	name  string
+	path  string // "" for standard input
 	size  int64
 	close func() error
 }
@@ -23,6 +24,10 @@ var _ job.File = (*input)(nil)
 // Name returns the name without folders: bundles and reports do not depend on
 // where a file lies.
 func (f *input) Name() string { return f.name }
+
+// Path returns where the file lies, for what lies beside it; "" for standard
+// input.
+func (f *input) Path() string { return f.path }
 
 // Size returns the size in bytes.
 func (f *input) Size() int64 { return f.size }
@@ -43,7 +48,7 @@ func openInput(name string, stdin io.Reader) (*input, error) {
 		if len(b) > maxStdin {
 			return nil, fmt.Errorf("standard input: more than %d bytes: write it to a file first", maxStdin)
 		}
-		return &input{bytes.NewReader(b), "standard-input", int64(len(b)), func() error { return nil }}, nil
+		return &input{bytes.NewReader(b), "standard-input", "", int64(len(b)), func() error { return nil }}, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -56,7 +61,7 @@ func openInput(name string, stdin io.Reader) (*input, error) {
 	if err != nil {
 		return nil, closing(f, err)
 	}
-	return &input{f, filepath.Base(name), info.Size(), f.Close}, nil
+	return &input{f, filepath.Base(name), name, info.Size(), f.Close}, nil
 }
 
 // closing closes c and returns err, the first error being the one that counts.

@@ -17,7 +17,7 @@ import (
 
 type scoreCommand struct {
 	Bundle   string   `required:"" type:"existingfile" help:"Bundle to score with."`
-	Data     []string `arg:"" help:"Files to score: captures, CSV, JSON, logs, Parquet; plain, gzip or zstd; - is standard input."`
+	Data     []string `arg:"" help:"Files to score: captures, CSV, JSON, logs, Parquet, agents' databases; plain, gzip or zstd; - is standard input."`
 	Format   string   `enum:"ndjson,csv" default:"ndjson" help:"Output: ndjson or csv."`
 	Key      []string `type:"existingfile" help:"Public keys to trust besides those that come with the program, PEM; may be repeated."`
 	Trusted  bool     `help:"Refuse a bundle that no trusted key signed."`
@@ -45,7 +45,7 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	sc := score.New()
-	sc.Parquet, sc.Zstd = packed.Parquet, packed.Zstd
+	sc.Parquet, sc.SQLite, sc.Zstd = packed.Parquet, packed.SQLite, packed.Zstd
 	sc.Trust(keys...)
 	info, err := sc.Load(file)
 	if err != nil {

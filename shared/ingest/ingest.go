@@ -64,7 +64,7 @@ func (l Limits) withDefaults() Limits {
 
 // FormatError means that the file is of a known format but malformed.
 type FormatError struct {
-	Format string // "csv", "gzip", "json", "zeek", "parquet", "profile", "pcap", "pcapng"
+	Format string // "csv", "gzip", "json", "zeek", "parquet", "sqlite", "profile", "pcap", "pcapng"
 	Line   int64  // 1-based, 0 when the format has no lines
 	Offset int64  // in bytes, of the decompressed content
 	What   string
@@ -129,9 +129,11 @@ type Options struct {
 	// Profile, when set, says what the columns of a CSV, JSON or Parquet file
 	// mean, in place of the names that are known.
 	Profile *Profile
-	// Parquet decodes Parquet files, which this package does not; nil refuses
-	// them with [*UnsupportedError].
+	// Parquet decodes Parquet files and SQLite the databases of telemetry
+	// agents, which this package does not; nil refuses them with
+	// [*UnsupportedError], as are those under gzip or zstd.
 	Parquet func(file io.ReaderAt, size int64) (Cells, error)
+	SQLite  func(file io.ReaderAt, size int64) (Cells, error)
 	// Zstd returns a reader of what a zstd file holds, which this package
 	// cannot unpack; nil refuses such files with [*UnsupportedError]. Output
 	// and ratio are bounded by Limits, the window is for the function to bound.
@@ -247,6 +249,9 @@ const sniffBytes = 4096
 // zstdMagic starts a zstd frame: RFC 8878, section 3.1.1.
 const zstdMagic = "\x28\xb5\x2f\xfd"
 
+// sqliteMagic starts a SQLite database: fileformat2, section 1.3.1.
+const sqliteMagic = "SQLite format 3\x00"
+
 // magic lists formats by their first bytes that are named when refused.
 var magic = []struct {
 	prefix, name string
@@ -254,7 +259,7 @@ var magic = []struct {
 	{zstdMagic, "zstd file"},
 	{"PK\x03\x04", "ZIP archive"},
 	{"PAR1", "Parquet file"},
-	{"SQLite format 3\x00", "SQLite database"},
+	{sqliteMagic, "SQLite database"},
 	{"\x1f\x8b", "gzip inside gzip"},
 	{"BZh", "bzip2 file"},
 	{"\xfd7zXZ\x00", "xz file"},

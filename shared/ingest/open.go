@@ -14,10 +14,13 @@ import (
 // minColumns is how many columns must be known before a file counts as flows.
 const minColumns = 4
 
-// openRows opens what is not a capture: Parquet, Zeek's logs, JSON, CSV.
+// openRows opens what is not a capture: Parquet, SQLite, Zeek's logs, JSON, CSV.
 func (s *Source) openRows(rec *records, head []byte, o Options) error {
-	if bytes.HasPrefix(head, []byte("PAR1")) && o.Parquet != nil {
-		return s.openParquet(o)
+	if c, err := s.newCells(head, o); c != nil || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.openCells(c, o)
 	}
 	if name := otherFormat(head); name != "" {
 		return &UnsupportedError{name}

@@ -89,14 +89,13 @@ func (s *Source) columns(o Options) (source, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	c, err := s.newCells(head, o)
+	if err != nil {
+		return nil, nil, err
+	}
 	gap := jsonGap(head)
 	switch {
-	case strings.HasPrefix(string(head), "PAR1") && o.Parquet != nil:
-		cells, err := o.Parquet(s.file, s.size)
-		if err != nil {
-			return nil, nil, &FormatError{Format: "parquet", What: err.Error()}
-		}
-		c := &cellRows{cells: cells, header: cells.Header(), end: cells.Rows()}
+	case c != nil:
 		return c, c.header, nil
 	case otherFormat(head) != "":
 		return nil, nil, &UnsupportedError{otherFormat(head)}

@@ -22,7 +22,8 @@ type telemetryTable struct {
 	config  telemetry.Config
 	header  []string
 	what    string
-	limit   int // bytes of kept rows
+	remark  string // what of the file may be missing
+	limit   int    // bytes of kept rows
 	probe   []telemetry.Sample
 	labels  map[string][]int64 // times of labelled samples a device, ascending enough to prune
 	rules   *telemetry.Rules
@@ -62,6 +63,10 @@ func (s *Source) openTelemetry(src source, header []string, flows int) (bool, er
 		return false, nil
 	}
 	json := src.name() == "json"
+	what, note := "CSV", ""
+	if json {
+		what = "JSON Lines"
+	}
 	again := func() (source, error) {
 		rec, _, err := s.begin()
 		if err != nil {
@@ -72,7 +77,11 @@ func (s *Source) openTelemetry(src source, header []string, flows int) (bool, er
 		}
 		return newDelimited(rec, s.content, s.lim)
 	}
-	t := &telemetryTable{src: src, again: again, layout: layout, header: header, what: "telemetry, " + map[bool]string{true: "JSON Lines", false: "CSV"}[json], limit: s.lim.KeptBytes}
+	if c, ok := src.(*cellRows); ok {
+		what, note = c.kind, c.note
+		again = func() (source, error) { return c.at(1) }
+	}
+	t := &telemetryTable{src: src, again: again, layout: layout, header: header, what: "telemetry, " + what, remark: note, limit: s.lim.KeptBytes}
 	if err := t.start(); err != nil {
 		return true, err
 	}
@@ -402,8 +411,12 @@ func (t *telemetryTable) mended() map[string]int64 {
 }
 
 func (t *telemetryTable) note() string {
-	if missing := t.p.Normaliser().Missing(); len(missing) > 0 && len(missing) < 34 {
-		return "without " + strings.Join(missing, ", ")
+	var notes []string
+	if t.remark != "" {
+		notes = append(notes, t.remark)
 	}
-	return ""
+	if missing := t.p.Normaliser().Missing(); len(missing) > 0 && len(missing) < 34 {
+		notes = append(notes, "without "+strings.Join(missing, ", "))
+	}
+	return strings.Join(notes, "; ")
 }

@@ -100,5 +100,5 @@ func (s *Scorer) Keys(pem []byte, trust bool) ([]job.Key, error) {
 
 // reading returns the options to read a file with.
 func (s *Scorer) reading(want *frame.Schema) ingest.Options {
-	return ingest.Options{Want: want, Parquet: s.Parquet, Zstd: s.Zstd}
+	return ingest.Options{Want: want, Parquet: s.Parquet, SQLite: s.SQLite, Zstd: s.Zstd}
 }

@@ -31,9 +31,10 @@ var _ job.Scorer = (*Scorer)(nil)
 // Scorer scores files with the bundle it has loaded. It is not safe for
 // concurrent use, but Explain may be called from within emit.
 type Scorer struct {
-	// Parquet and Zstd, when set, read what shared/ingest does not by itself:
-	// see the fields of the same names of [ingest.Options].
+	// Parquet, SQLite and Zstd, when set, read what shared/ingest does not by
+	// itself: see the fields of the same names of [ingest.Options].
 	Parquet func(file io.ReaderAt, size int64) (ingest.Cells, error)
+	SQLite  func(file io.ReaderAt, size int64) (ingest.Cells, error)
 	Zstd    func(io.Reader) (io.Reader, error)
 
 	// Probabilities, when set, is called before each batch with the class

@@ -1,13 +1,18 @@
 // Package packed reads what shared/ingest leaves to programs that may link
-// more: Parquet, and files under zstd. It hides the libraries for both.
+// more: Parquet, SQLite databases of telemetry, and files under zstd. It hides
+// the libraries for them. What it reads the page reads with site/reader, to the
+// same bytes: reader_test.go compares them.
 //
 //	src, err := ingest.OpenWith(f, size, packed.Options(ingest.Options{Want: frame.Flow}))
 package packed
 
 import (
+	"context"
+	"errors"
 	"io"
 
 	"cloister/builder/internal/parquet"
+	"cloister/builder/internal/telemetry/wal"
 	"cloister/shared/ingest"
 
 	"github.com/klauspost/compress/zstd"
@@ -17,9 +22,9 @@ import (
 // the zstd command allows without --long.
 const maxWindow = 128 << 20
 
-// Options returns o with both readers.
+// Options returns o with all readers.
 func Options(o ingest.Options) ingest.Options {
-	o.Parquet, o.Zstd = Parquet, Zstd
+	o.Parquet, o.SQLite, o.Zstd = Parquet, SQLite, Zstd
 	return o
 }
 
@@ -40,4 +45,18 @@ func Parquet(r io.ReaderAt, size int64) (ingest.Cells, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// SQLite is [ingest.Options.SQLite]. The file has to say its path by a method
+// Path, "" for none: a write-ahead log lies beside it, and its writer may be at work.
+func SQLite(r io.ReaderAt, _ int64) (ingest.Cells, error) {
+	f, ok := r.(interface{ Path() string })
+	if !ok || f.Path() == "" {
+		return nil, errors.New("a database is read where it lies, with its -wal file beside it, and not from standard input")
+	}
+	raw, report, err := wal.Read(context.Background(), f.Path())
+	if err != nil {
+		return nil, err
+	}
+	return &samples{raw: raw, kind: "SQLite, " + report.String()}, nil
 }

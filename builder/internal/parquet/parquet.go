@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -194,13 +195,16 @@ func (f *File) seek(i int64) error {
 }
 
 // appendCell appends the text of one value: numbers so that they read back the
-// same, points in time as milliseconds since 1970.
+// same, decimals with all their digits, points in time as milliseconds since
+// 1970. site/reader/parquet.js writes the same bytes.
 func appendCell(dst []byte, column arrow.Array, row int) []byte {
 	switch c := column.(type) {
 	case *array.Float64:
 		return strconv.AppendFloat(dst, c.Value(row), 'g', -1, 64)
 	case *array.Float32:
 		return strconv.AppendFloat(dst, float64(c.Value(row)), 'g', -1, 64)
+	case *array.Float16:
+		return strconv.AppendFloat(dst, half(c.Value(row).Uint16()), 'g', -1, 64)
 	case *array.Int64:
 		return strconv.AppendInt(dst, c.Value(row), 10)
 	case *array.Timestamp:
@@ -210,6 +214,10 @@ func appendCell(dst []byte, column arrow.Array, row int) []byte {
 		return strconv.AppendInt(dst, c.Value(row).ToTime().UnixMilli(), 10)
 	case *array.Date64:
 		return strconv.AppendInt(dst, c.Value(row).ToTime().UnixMilli(), 10)
+	case *array.Decimal128:
+		return append(dst, c.Value(row).ToString(c.DataType().(arrow.DecimalType).GetScale())...)
+	case *array.Decimal256:
+		return append(dst, c.Value(row).ToString(c.DataType().(arrow.DecimalType).GetScale())...)
 	case *array.String:
 		return append(dst, c.Value(row)...)
 	case *array.Binary:
@@ -218,4 +226,20 @@ func appendCell(dst []byte, column arrow.Array, row int) []byte {
 		return appendCell(dst, c.Dictionary(), c.GetValueIndex(row))
 	}
 	return append(dst, column.ValueStr(row)...)
+}
+
+// half returns the number of IEEE 754 binary16 bits. That of arrow-go v18.8.0
+// is wrong below 2^-14.
+func half(bits uint16) float64 {
+	e, f := int(bits>>10&31), float64(bits&1023)
+	v := math.Ldexp(1+f/1024, e-15)
+	switch {
+	case e == 31 && f > 0:
+		return math.NaN()
+	case e == 31:
+		v = math.Inf(1)
+	case e == 0:
+		v = math.Ldexp(f, -24)
+	}
+	return math.Copysign(v, 0.5-float64(bits>>15))
 }
