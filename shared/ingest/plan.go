@@ -9,6 +9,7 @@ import (
 // plan says which columns are read and what is made of them.
 type plan struct {
 	schema   *frame.Schema
+	header   []string // the columns of the file
 	inputs   []input
 	outputs  []output
 	mapping  []Mapped
@@ -134,6 +135,7 @@ func (p *planner) make(k int, o *output, from string, how How) {
 
 // finish lists the columns that nothing uses.
 func (p *planner) finish() {
+	p.plan.header = p.header
 	for i, h := range p.header {
 		if !p.used[i] {
 			p.unmapped = append(p.unmapped, h)

@@ -23,7 +23,8 @@ type rowTable struct {
 	noted    string
 	regs     []float64 // values of the plan's inputs of the current record
 	texts    []string
-	cells    [][]byte
+	cells    [][]byte // of the plan's inputs, and behind them what watch sees
+	watch    func(names []string, cells [][]byte)
 	intern   map[string]string
 	repairs  [repairs]int64
 	apart    map[string]int64 // records that are no rows of this schema, by kind
@@ -126,6 +127,9 @@ func (t *rowTable) next() (*frame.Frame, error) {
 		if rec.reason != "" {
 			t.reject(f, rec.offset, rec.reason, rec.detail)
 			continue
+		}
+		if t.watch != nil {
+			t.watch(t.plan.header, t.cells[len(t.plan.inputs):])
 		}
 		t.record(f, rec.offset)
 	}

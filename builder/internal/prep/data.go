@@ -17,6 +17,7 @@ import (
 	"cloister/shared/attack"
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
+	"cloister/shared/telemetry"
 )
 
 // File is a file to prepare.
@@ -36,6 +37,7 @@ type Input struct {
 	Rejected map[string]int64 `json:"rejected,omitempty"` // rows that could not be read, by reason
 	Repairs  map[string]int64 `json:"repairs,omitempty"`  // cells mended or read as missing, by reason
 	Unmapped []string         `json:"unmapped,omitempty"` // columns that no field uses
+	Columns  []Column         `json:"columns,omitempty"`  // as the file has them; none of captures
 }
 
 // Data is the rows of some files in memory, in the order of the files: 8 bytes
@@ -108,8 +110,11 @@ func Read(ctx context.Context, files []File, o ReadOptions) (*Data, error) {
 // labelField returns the field that holds the label of a row.
 func labelField(s *frame.Schema) int {
 	name := frame.Label
-	if s == frame.Alert {
+	switch s {
+	case frame.Alert:
 		name = frame.AlertSeverity
+	case telemetry.Schema:
+		name = telemetry.FieldLabel
 	}
 	i, _ := s.Index(name)
 	return i
@@ -127,6 +132,7 @@ func (d *Data) read(ctx context.Context, f File, labels []string, progress func(
 		d.Numbers, d.Texts = make([][]float64, len(d.Schema.Fields)), make([][]string, len(d.Schema.Fields))
 	}
 	in := Input{Name: f.Name, Unmapped: src.Unmapped(), Rejected: map[string]int64{}}
+	src.Watch(func(names []string, cells [][]byte) { in.Columns = tally(in.Columns, names, cells) })
 	label := labelField(d.Schema)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -223,7 +229,7 @@ func (d *Data) classes(labels []string) {
 	d.Benign = -1
 	for i, s := range d.Classes {
 		index[attack.Key(s)] = i
-		if isBenign(s) && d.Schema == frame.Flow && d.Benign < 0 {
+		if isBenign(s) && d.Schema != frame.Alert && d.Benign < 0 {
 			d.Benign = i
 		}
 	}
@@ -267,6 +273,8 @@ func isBenign(class string) bool {
 var identity = []string{
 	frame.SrcAddr, frame.DstAddr, frame.SrcPort, frame.FlowStart, "FLOW_END_MILLISECONDS", "DNS_QUERY_ID", frame.Label,
 	frame.AlertTime, frame.AlertSeverity, frame.AlertTechniques,
+	telemetry.FieldDevice, telemetry.FieldStart, telemetry.FieldEnd, telemetry.FieldScenario, telemetry.FieldTechniques, telemetry.FieldMetrics,
+	telemetry.FieldLevel, telemetry.FieldChange, telemetry.FieldVolatility, telemetry.FieldSimulated, telemetry.FieldLabel,
 }
 
 // Hash is the first half of a SHA-256.

@@ -89,6 +89,49 @@ func TestProfile_dirt(t *testing.T) {
 	}
 }
 
+// Cells are counted by column as they are written, also of a column that no
+// field uses.
+func TestProfile_columns(t *testing.T) {
+	text := strings.ReplaceAll(header, ",Attack", ",Rate,Attack")
+	for _, rate := range []string{"Infinity", "-inf", "1e999", "NaN", " ", "-3", "1.5", "0", "fast"} {
+		text += "1000,10.0.0.1,10.0.0.9,1,80,6,inf,200,1,1,2,10," + rate + ",Benign\n"
+	}
+	text += "short\n" + strings.ReplaceAll(header, ",Attack", ",Rate,Attack") // no rows: not counted
+	p, err := read(t, text).Profile(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := p.Files[0].Columns
+	want := map[string]prep.Column{
+		"Rate":          {Name: "Rate", Empty: 1, Infinite: 3, NaN: 1, Negative: 1, Numbers: 2, Words: 1},
+		"IN_BYTES":      {Name: "IN_BYTES", Infinite: 9},
+		"OUT_BYTES":     {Name: "OUT_BYTES", Numbers: 9},
+		"IPV4_DST_ADDR": {Name: "IPV4_DST_ADDR", Words: 9},
+	}
+	seen := 0
+	for _, c := range columns {
+		if w, ok := want[c.Name]; ok {
+			seen++
+			if c != w {
+				t.Errorf("got %+v, want %+v", c, w)
+			}
+		}
+	}
+	if len(columns) != 14 || seen != len(want) {
+		t.Fatalf("%d columns, %d of those looked at", len(columns), seen)
+	}
+	if kinds := []string{columns[12].Kind(), columns[6].Kind(), columns[1].Kind(), prep.Column{Empty: 1}.Kind()}; fmt.Sprint(kinds) != "[mixed number text empty]" {
+		t.Errorf("kinds %v", kinds)
+	}
+	var page bytes.Buffer
+	if _, err := p.Document(nil, nil).WriteTo(&page); err != nil {
+		t.Fatal(err)
+	}
+	if row := "<th scope=\"row\">Rate</th><td>mixed</td><td class=\"n\">1</td><td class=\"n\">3</td>"; !strings.Contains(page.String(), row) {
+		t.Errorf("the report has no %s", row)
+	}
+}
+
 // Figures of IN_BYTES of flows.csv: pandas 2, describe() and quantile(
 // interpolation="lower"), and the counts of values outside Tukey's fences; see
 // testdata/profile.py.

@@ -26,6 +26,7 @@ func (p *Profile) Document(splits []*Manifest, impossible map[string]string) *do
 	}
 	d := document.New("Profile of "+strings.Join(names, ", "), fmt.Sprintf("%d rows of %d files, %d of the %d fields of a %s.", p.Rows, len(p.Files), p.Columns, p.Columns+len(p.Absent), p.Schema))
 	p.files(d)
+	p.columns(d)
 	p.classes(d)
 	p.repeats(d)
 	if len(splits) > 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cloister/shared/frame"
+	"cloister/shared/telemetry"
 )
 
 // Names of the schemes by which rows are split. LeaveClassOut and
@@ -16,7 +17,7 @@ const (
 	Random          = "random"            // every class by the shares
 	Grouped         = "grouped"           // equal feature vectors stay together
 	Temporal        = "temporal"          // of every class the first in time train, the last are held out
-	HostDisjoint    = "host-disjoint"     // a source address is in one part only
+	HostDisjoint    = "host-disjoint"     // a source address, of telemetry a device, is in one part only
 	LeaveClassOut   = "leave-class-out"   // the class is held out whole, and a share of the others
 	LeaveDatasetOut = "leave-dataset-out" // the file is held out whole, the others train
 )
@@ -40,12 +41,12 @@ type Split struct {
 func (d *Data) Schemes() (names []string, impossible map[string]string) {
 	names = []string{Random, Grouped}
 	impossible = map[string]string{}
-	if _, ok := d.numbers(frame.FlowStart, frame.AlertTime); ok {
+	if _, ok := d.numbers(times...); ok {
 		names = append(names, Temporal)
 	} else {
 		impossible[Temporal] = "no row has a time"
 	}
-	if k, ok := d.Schema.Index(frame.SrcAddr); ok && d.Texts[k] != nil {
+	if d.hosts() != nil {
 		names = append(names, HostDisjoint)
 	} else {
 		impossible[HostDisjoint] = "no row has a source address"
@@ -66,6 +67,19 @@ func (d *Data) Schemes() (names []string, impossible map[string]string) {
 		}
 	}
 	return names, impossible
+}
+
+// times are the fields that say when a row began, by schema.
+var times = []string{frame.FlowStart, frame.AlertTime, telemetry.FieldStart}
+
+// hosts returns the column that says whose a row is, nil if there is none.
+func (d *Data) hosts() []string {
+	for _, name := range []string{frame.SrcAddr, telemetry.FieldDevice} {
+		if k, ok := d.Schema.Index(name); ok && d.Texts[k] != nil {
+			return d.Texts[k]
+		}
+	}
+	return nil
 }
 
 // numbers returns the column of the first of the fields that has a value.
@@ -98,10 +112,10 @@ func (d *Data) Split(scheme string, shares Shares, seed uint64) (*Split, error) 
 	case Temporal:
 		s.temporal(d)
 	case HostDisjoint:
-		k, _ := d.Schema.Index(frame.SrcAddr)
+		names := d.hosts()
 		hosts := map[string]Hash{}
 		s.together(d, func(i int) (Hash, bool) {
-			name := d.Texts[k][i]
+			name := names[i]
 			h, ok := hosts[name]
 			if !ok {
 				h = hashOf(name)
@@ -204,7 +218,7 @@ func (s *Split) together(d *Data, key func(i int) (Hash, bool)) {
 // temporal splits every class by time: the earliest train, the latest are held
 // out. Rows of one moment are kept in the order of the files.
 func (s *Split) temporal(d *Data) {
-	at, _ := d.numbers(frame.FlowStart, frame.AlertTime)
+	at, _ := d.numbers(times...)
 	byClass := make([][]int, len(d.Classes))
 	missing := 0
 	for _, i := range d.labelled() {
