@@ -21,6 +21,7 @@ import (
 	"math"
 	"strings"
 
+	"cloister/builder/internal/packed"
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
 	"cloister/shared/attack"
@@ -140,6 +141,7 @@ const unknown = -1
 func Run(ctx context.Context, file []byte, files []File, o Options) (*Report, error) {
 	o.defaults()
 	s := score.New()
+	s.Parquet, s.Zstd = packed.Parquet, packed.Zstd
 	info, err := s.Load(file)
 	if err != nil {
 		return nil, err
