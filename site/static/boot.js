@@ -8,6 +8,10 @@
 //
 //	workerModule  WebAssembly.Module of the scorer
 //	workerURL     for new Worker(): a blob, since the seal forbids loading one
+//	readerPort    returns a MessagePort on which the program of the reader of
+//	              packed files comes, a Blob, or why it does not, a string
+//	worker        the first of them, started
+//	memory()      bytes that the program takes up
 //	bundle        Uint8Array of the default bundle or null, bundleName its name
 //	bundles       [{name, version, title, schema, sha256, file}], the default first
 //	sample        File of the example capture or null, sampleInfo what it is
@@ -183,8 +187,8 @@
 
   // request returns the response for a file of this page's server, or of the
   // page itself.
-  async function request(path) {
-    if (served) return fetch(path, { credentials: 'omit' });
+  async function request(path, options) {
+    if (served) return fetch(path, { credentials: 'omit', ...options });
     const file = await shell.file(path);
     return file ? new Response(file.bytes, { headers: { 'Content-Type': file.type } }) : new Response(null, { status: 404 });
   }
@@ -202,42 +206,54 @@
   }
 
   let expected = 0, arrived = 0;
-  // get requests a file of this server and counts its bytes as they arrive.
-  async function get(path) {
-    const r = await request(path);
+  // get returns what take makes of a file of this server. The bar moves as files
+  // are done: looking at their chunks here would hold up whoever else wants them.
+  async function get(path, take, options) {
+    const r = await request(path, options);
     if (!r.ok) throw new Error(`${path}: the server answered ${r.status}`);
-    const count = new TransformStream({
-      transform(chunk, out) {
-        arrived += chunk.byteLength;
-        const bar = $('boot-bar');
-        if (bar && expected) bar.value = Math.min(1, arrived / expected);
-        out.enqueue(chunk);
-      },
-    });
-    return new Response(r.body.pipeThrough(count), { headers: { 'Content-Type': r.headers.get('Content-Type') } });
+    const taken = await take(r);
+    arrived += performance.getEntriesByName(r.url)[0]?.decodedBodySize || 0;
+    const bar = $('boot-bar');
+    if (bar && expected) bar.value = Math.min(1, arrived / expected);
+    return taken;
   }
-  const bytes = async (path) => new Uint8Array(await (await get(path)).arrayBuffer());
-  const text = async (path) => (await get(path)).text();
-  const compile = (path) => WebAssembly.compileStreaming(get(path));
+  const bytes = (path, options) => get(path, async (r) => new Uint8Array(await r.arrayBuffer()), options);
+  const text = (path) => get(path, (r) => r.text());
+  const compile = (path) => get(path, (r) => WebAssembly.compileStreaming(r));
+  const script = (...parts) => new Blob(parts.flatMap((p) => [p, '\n']), { type: 'text/javascript' });
+
+  // late returns a function that waits for the text of a file which few visits
+  // need: it is asked for now, before the seal, and may take its time to come.
+  async function late(path) {
+    try {
+      const r = await request(path, { priority: 'low' });
+      if (!r.ok) throw new Error(`${path}: the server answered ${r.status}`);
+      const text = r.text();
+      text.catch(() => {}); // nobody may ever ask
+      return () => text;
+    } catch (e) {
+      return () => Promise.reject(e);
+    }
+  }
 
   // stock returns a bundle that is not needed to start; without it the page does
   // with less.
   async function stock(b) {
     try {
-      return { ...b, file: new File([await bytes('bundles/' + b.path)], `${b.name}-${b.version}.bundle`) };
+      return { ...b, file: new File([await bytes('bundles/' + b.path, { priority: 'low' })], `${b.name}-${b.version}.bundle`) };
     } catch {
       return null;
     }
   }
 
   async function load() {
-    const index = await (await get('bundles/index.json')).json();
+    const index = await get('bundles/index.json', (r) => r.json());
     const chosen = index.bundles.find((b) => b.name === index.default);
     expected = index.size;
     // Of each name the newest, which comes first. They are asked for last.
     const others = index.bundles.filter((b, i, all) => b.name !== index.default && all.findIndex((c) => c.name === b.name) === i);
-    const [page, workerModule, runtime, worker, bundle, sample, ...stocked] = await Promise.all([
-      compile('page.wasm'), compile('worker.wasm'), text('wasm_exec.js'), text('worker.js'),
+    const [page, workerModule, confine, runtime, worker, reader, bundle, sample, ...stocked] = await Promise.all([
+      compile('page.wasm'), compile('worker.wasm'), text('confine.js'), text('wasm_exec.js'), text('worker.js'), late('reader.js'),
       chosen && bytes('bundles/' + chosen.path), index.sample && bytes(index.sample.path),
       ...others.map(stock),
     ]);
@@ -247,7 +263,12 @@
         workerModule,
         // The worker inherits the policy that holds where its blob was made and
         // used, which is the sealed one.
-        workerURL: URL.createObjectURL(new Blob([runtime, '\n', worker], { type: 'text/javascript' })),
+        workerURL: URL.createObjectURL(script(confine, runtime, worker)),
+        readerPort() {
+          const { port1, port2 } = new MessageChannel();
+          reader().then((text) => script(confine, text)).catch((e) => `${e.message}: reload the page to read such files`).then((what) => port1.postMessage(what));
+          return port2;
+        },
         bundle: bundle || null,
         bundleName: chosen ? chosen.name : '',
         bundles: [chosen && { ...chosen, file: new File([bundle], `${chosen.name}-${chosen.version}.bundle`) }, ...stocked].filter(Boolean),
@@ -258,6 +279,15 @@
         keepSettings: shell.show,
       },
     };
+  }
+
+  // hire starts the first scorer, which gets ready while the program does. The
+  // program takes it over, with what has gone wrong by then.
+  function hire(cloister) {
+    const worker = cloister.worker = new Worker(cloister.workerURL);
+    worker.onmessage = worker.onerror = (e) => { worker.failed = e.message || 'it ended'; };
+    const reader = cloister.readerPort();
+    worker.postMessage({ module: cloister.workerModule, reader }, [reader]);
   }
 
   function shut() {
@@ -353,9 +383,11 @@
       say('Starting…');
       shut();
       window.cloister = loaded.cloister;
+      hire(loaded.cloister);
       document.documentElement.dataset.state = 'sealed';
       const go = new Go();
       const instance = await WebAssembly.instantiate(loaded.page, go.importObject);
+      loaded.cloister.memory = () => instance.exports.mem.buffer.byteLength;
       document.documentElement.dataset.state = 'running';
       await go.run(instance);
       throw new Error('the program ended');

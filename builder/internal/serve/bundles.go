@@ -51,7 +51,7 @@ type Sample struct {
 const sampleName = "lab.csv"
 
 // loaded are the files besides bundle and sample that boot.js fetches.
-var loaded = []string{"page.wasm", "worker.wasm", "wasm_exec.js", "worker.js"}
+var loaded = []string{"page.wasm", "worker.wasm", "confine.js", "wasm_exec.js", "worker.js"}
 
 // WriteBundles copies every bundle of models, laid out as
 // <name>/<version>.bundle, to <site>/bundles/<name>/<version>/<sha256>.bundle

@@ -16,7 +16,7 @@ import (
 // precached are the files that the page needs to start without a network,
 // besides bundles and sample, in the order in which sw.js fetches them. The first
 // three are those that it does not find in the browser's own cache.
-var precached = append([]string{"manifest.webmanifest", "app.html", "favicon.svg", "", "boot.js", "shell.css", "app.css", "dom.js", "bundles/index.json"}, loaded...)
+var precached = append([]string{"manifest.webmanifest", "app.html", "favicon.svg", "", "boot.js", "shell.css", "app.css", "dom.js", "bundles/index.json", "reader.js"}, loaded...)
 
 // precache is the list in sw.js: which files it keeps, and how it serves them.
 type precache struct {

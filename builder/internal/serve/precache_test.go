@@ -42,7 +42,7 @@ func pageFiles(t *testing.T) string {
 	if err := os.CopyFS(dir, os.DirFS("../../../site/static")); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"page.wasm", "worker.wasm", "wasm_exec.js", "dom.js", "bundles/index.json", "bundles/flows/2/b.bundle", "bundles/flows/1/a.bundle", "sample/lab.csv"} {
+	for _, f := range []string{"page.wasm", "worker.wasm", "wasm_exec.js", "reader.js", "dom.js", "bundles/index.json", "bundles/flows/2/b.bundle", "bundles/flows/1/a.bundle", "sample/lab.csv"} {
 		write(t, dir, f, "content of "+f)
 	}
 	return dir
@@ -56,7 +56,7 @@ func TestWritePrecache_namesEveryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := precacheList(t, dir)
-	want := []string{"/", "/app.html", "/manifest.webmanifest", "/page.wasm", "/worker.wasm", "/worker.js", "/bundles/index.json", "/bundles/flows/2/b.bundle", "/sample/lab.csv"}
+	want := []string{"/", "/app.html", "/manifest.webmanifest", "/page.wasm", "/worker.wasm", "/worker.js", "/confine.js", "/reader.js", "/bundles/index.json", "/bundles/flows/2/b.bundle", "/sample/lab.csv"}
 	refers := regexp.MustCompile(`(?:src|href)="([^"#:]+)"`)
 	for _, document := range []string{"index.html", "app.html", "manifest.webmanifest"} {
 		text, err := os.ReadFile(filepath.Join(dir, document))

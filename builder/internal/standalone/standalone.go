@@ -25,7 +25,7 @@ import (
 )
 
 // embedded are the files of the site that boot.js asks for while it loads.
-var embedded = []string{"page.wasm", "worker.wasm", "wasm_exec.js", "worker.js"}
+var embedded = []string{"page.wasm", "worker.wasm", "confine.js", "wasm_exec.js", "worker.js", "reader.js"}
 
 // Write writes the page to w. site is the built site, bundle the one to score
 // with, of the given name and version; the site's own bundles stay out, its

@@ -22,6 +22,7 @@ func site() fstest.MapFS {
 		"app.html": {Data: []byte("<!doctype html>\n<script src=\"boot.js\"></script><link rel=\"stylesheet\" href=\"app.css\"><script src=\"dom.js\"></script><body>")},
 		"boot.js":  {Data: []byte("boot()")}, "dom.js": {Data: []byte("dom()")}, "app.css": {Data: []byte("a{}")}, "shell.css": {Data: []byte("b{}")}, "favicon.svg": {Data: []byte("<svg/>")},
 		"page.wasm": {Data: []byte("page")}, "worker.wasm": {Data: []byte("scorer")}, "wasm_exec.js": {Data: []byte("go()")}, "worker.js": {Data: []byte("work()")},
+		"confine.js": {Data: []byte("confine()")}, "reader.js": {Data: []byte("read()")},
 		"bundles/index.json": {Data: []byte(`{"default":"old","bundles":[{"name":"old"}],"sample":{"path":"sample/lab.csv","info":"what"},"size":7}`)},
 		"sample/lab.csv":     {Data: []byte("a,b\n")},
 	}
@@ -56,7 +57,7 @@ func TestWrite_holdsEveryFile(t *testing.T) {
 		held[m[1]] = string(plain)
 	}
 	sum := sha256.Sum256([]byte("bundle"))
-	for name, want := range map[string]string{"page.wasm": "page", "worker.wasm": "scorer", "wasm_exec.js": "go()", "worker.js": "work()", "sample/lab.csv": "a,b\n"} {
+	for name, want := range map[string]string{"page.wasm": "page", "worker.wasm": "scorer", "wasm_exec.js": "go()", "worker.js": "work()", "confine.js": "confine()", "reader.js": "read()", "sample/lab.csv": "a,b\n"} {
 		if held[name] != want {
 			t.Errorf("%s holds %q, want %q", name, held[name], want)
 		}

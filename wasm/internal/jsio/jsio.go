@@ -12,15 +12,17 @@
 //	job.Serve(jsio.Self(), jsio.Guard(func() job.Scorer { return score.New() }))
 //
 // What the shell (site/static/boot.js, worker.js) has to provide is listed at
-// [NewHost] and [Self]. A message is {data: Uint8Array, file: File}; its bytes
-// are transferred, not copied, and a file is only a handle. A worker says
-// {ready: true} first, and {ended: true} when its program is over.
+// [NewHost] and [Self]. A message is {data: Uint8Array, file: File, beside:
+// File}, the last being the write-ahead log of a database; its bytes are
+// transferred, not copied, and a file is only a handle. A worker says
+// {ended: true} when its program is over.
 package jsio
 
 import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"cloister/shared/job"
@@ -99,8 +101,9 @@ const aheadSize = 1 << 20
 
 // readAhead is a file of a browser with the last stretch read kept.
 type readAhead struct {
-	name string
-	size int64
+	name   string
+	size   int64
+	values []any // the File and what came with it, for the reader of packed files
 	// fill reads bytes [from, from+len(dst)) of the file, all of which exist.
 	fill func(dst []byte, from int64) error
 	buf  []byte
@@ -230,4 +233,15 @@ func (g *guard) Score(f job.File, o job.Options, emit func(job.Progress, *job.Ba
 func (g *guard) Explain(row int64) (r job.Record, err error) {
 	defer g.caught("explaining row "+fmt.Sprint(row), &err)
 	return g.s.Explain(row)
+}
+
+// companion returns the name of the database that a file of this name belongs
+// to, as SQLite names write-ahead logs and their indices.
+func companion(name string) (database string, is bool) {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if of, ok := strings.CutSuffix(name, suffix); ok {
+			return of, true
+		}
+	}
+	return "", false
 }

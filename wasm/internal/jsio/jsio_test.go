@@ -151,3 +151,11 @@ func TestGuard_turnsPanicsIntoFailures(t *testing.T) {
 		t.Error("no cases")
 	}
 }
+
+func TestCompanion_isTheDatabase(t *testing.T) {
+	for name, want := range map[string]string{"a.db-wal": "a.db", "a.db-shm": "a.db", "-wal": "", "a.db": "", "wal": ""} {
+		if got, is := companion(name); got != want || is != strings.Contains(name, "-") {
+			t.Errorf("%s: %q, %v", name, got, is)
+		}
+	}
+}

@@ -16,37 +16,40 @@ import (
 type pipe struct {
 	*mailbox
 	port    js.Value // the worker, or in the worker itself
-	ready   bool     // the other end listens
-	waiting []job.Message
-	inside  bool // this is the worker's end
+	inside  bool     // this is the worker's end
 	yielded time.Time
-	memory  int64                   // bytes of the worker's program, as it said last
-	open    func(js.Value) job.File // of a handle that came with a message
+	memory  int64                                // bytes of the worker's program, as it said last
+	open    func(file, beside js.Value) job.File // of handles that came with a message
 }
 
 var _ job.Pipe = (*pipe)(nil)
 
 var uint8Array = js.Global().Get("Uint8Array")
 
-// Self returns the worker's end. It expects of worker.js that messages are
-// not listened to any more and that the global function
+// Self returns the worker's end. It expects of worker.js that messages which
+// came before are in the global array cloisterEarly and that the global function
 //
 //	cloisterReadInto(file, from, to, ptr)
 //
 // copies bytes [from, to) of a File into the program's memory and returns
 // their number.
 func Self() job.Pipe {
-	p := &pipe{mailbox: newMailbox(), port: js.Global(), ready: true, inside: true, open: workerFile}
+	p := &pipe{mailbox: newMailbox(), port: js.Global(), inside: true, open: workerFile}
 	p.port.Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		p.arrived(args[0].Get("data"))
 		return nil
 	}))
-	p.port.Call("postMessage", map[string]any{"ready": true})
+	if early := p.port.Get("cloisterEarly"); early.Truthy() {
+		for i := range early.Length() {
+			p.arrived(early.Index(i))
+		}
+	}
 	return p
 }
 
 // Start starts a worker with a compiled program and returns the page's end;
-// stop ends the worker, which gives its memory back.
+// stop ends the worker, which gives its memory back. The global function
+// cloister.readerPort, if there is one, gives it the reader of packed files.
 func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 	defer func() {
 		if e, ok := recover().(js.Error); ok {
@@ -54,7 +57,22 @@ func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 		}
 	}()
 	w := js.Global().Get("Worker").New(url)
-	p := &pipe{mailbox: newMailbox(), port: w, open: NewFile}
+	first := map[string]any{"module": module}
+	var passed []any
+	if shell := js.Global().Get("cloister"); shell.Truthy() && shell.Get("readerPort").Truthy() {
+		first["reader"] = shell.Call("readerPort")
+		passed = append(passed, first["reader"])
+	}
+	w.Call("postMessage", first, passed)
+	end, stop = Adopt(w)
+	return end, stop, nil
+}
+
+// Adopt returns the page's end of a worker that was started as Start does, and
+// has sent nothing yet: it speaks when it is spoken to. What its property failed
+// says has gone wrong with it before.
+func Adopt(w js.Value) (end job.Pipe, stop func()) {
+	p := &pipe{mailbox: newMailbox(), port: w, open: newHandle}
 	on := func(event string, f func(e js.Value)) {
 		w.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
 			f(args[0])
@@ -63,14 +81,6 @@ func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 	}
 	on("message", func(e js.Value) {
 		data := e.Get("data")
-		if data.Get("ready").Truthy() {
-			p.ready = true
-			for _, m := range p.waiting {
-				p.post(m)
-			}
-			p.waiting = nil
-			return
-		}
 		if data.Get("ended").Truthy() {
 			p.close(errors.New("the worker's program ended, most likely for lack of memory"))
 			return
@@ -80,19 +90,20 @@ func Start(url string, module js.Value) (end job.Pipe, stop func(), err error) {
 		}
 		p.arrived(data)
 	})
-	on("error", func(e js.Value) {
-		p.close(fmt.Errorf("the worker failed: %.512s", e.Get("message").String()))
-	})
+	failed := func(what js.Value) { p.close(fmt.Errorf("the worker failed: %.512s", what.String())) }
+	on("error", func(e js.Value) { failed(e.Get("message")) })
+	if what := w.Get("failed"); what.Truthy() {
+		failed(what)
+	}
 	on("messageerror", func(js.Value) {
 		p.close(errors.New("a message of the worker could not be read"))
 	})
-	w.Call("postMessage", map[string]any{"module": module})
 	workers = append(workers, p)
 	return p, func() {
 		w.Call("terminate")
 		workers = slices.DeleteFunc(workers, func(q *pipe) bool { return q == p })
 		p.close(io.EOF)
-	}, nil
+	}
 }
 
 // workers are the pipes of the workers that run. The page has one thread.
@@ -118,7 +129,7 @@ func (p *pipe) arrived(data js.Value) {
 			js.CopyBytesToGo(m.Data, b)
 		}
 		if f := data.Get("file"); f.Truthy() {
-			m.File = p.open(f)
+			m.File = p.open(f, data.Get("beside"))
 		}
 	}
 	p.put(m)
@@ -136,10 +147,6 @@ func (p *pipe) Send(m job.Message) error {
 	p.mu.Unlock()
 	if closed != nil {
 		return closed
-	}
-	if !p.ready {
-		p.waiting = append(p.waiting, m)
-		return nil
 	}
 	if err := p.post(m); err != nil {
 		return err
@@ -172,6 +179,9 @@ func (p *pipe) post(m job.Message) (err error) {
 			return fmt.Errorf("%T is not a file that the window gave", m.File)
 		}
 		message.Set("file", h.value)
+		if h.beside.Truthy() {
+			message.Set("beside", h.beside)
+		}
 	}
 	p.port.Call("postMessage", message, []any{data.Get("buffer")})
 	return nil
@@ -180,15 +190,41 @@ func (p *pipe) post(m job.Message) (err error) {
 // handle is a File on the page, which can pass it on but not read it in
 // pieces at once.
 type handle struct {
-	value js.Value
-	name  string
-	size  int64
+	value  js.Value
+	beside js.Value // its write-ahead log, undefined for none
+	name   string
+	size   int64
 }
 
 // NewFile returns a File of the page as a handle that a message can carry to a
 // worker; the page itself cannot read it through ReadAt.
 func NewFile(v js.Value) job.File {
-	return &handle{v, v.Get("name").String(), int64(v.Get("size").Float())}
+	return newHandle(v, js.Undefined())
+}
+
+func newHandle(v, beside js.Value) job.File {
+	return &handle{v, beside, v.Get("name").String(), int64(v.Get("size").Float())}
+}
+
+// NewFiles returns Files of the page as handles, in order. The write-ahead log
+// of a database that is among them, by the names that SQLite gives them, goes
+// with the database; its index, which holds nothing that is read, is left out.
+func NewFiles(list []js.Value) []job.File {
+	logs := map[string]js.Value{}
+	names := map[string]bool{}
+	for _, v := range list {
+		name := v.Get("name").String()
+		logs[name], names[name] = v, true
+	}
+	var out []job.File
+	for _, v := range list {
+		name := v.Get("name").String()
+		if of, isLog := companion(name); isLog && names[of] {
+			continue
+		}
+		out = append(out, newHandle(v, logs[name+"-wal"]))
+	}
+	return out
 }
 
 // FileValue returns the File behind what [NewFile] returned.
@@ -211,10 +247,14 @@ func (h *handle) ReadAt([]byte, int64) (int, error) {
 // workerFile reads a File in a worker, straight into this program's memory:
 // slices held through syscall/js would stay alive until Go's next garbage
 // collection, gigabytes of them for a large file.
-func workerFile(v js.Value) job.File {
+func workerFile(v, beside js.Value) job.File {
 	readInto := js.Global().Get("cloisterReadInto")
 	name := v.Get("name").String()
-	return &readAhead{name: name, size: int64(v.Get("size").Float()), fill: func(dst []byte, from int64) (err error) {
+	values := []any{v}
+	if beside.Truthy() {
+		values = append(values, beside)
+	}
+	return &readAhead{name: name, size: int64(v.Get("size").Float()), values: values, fill: func(dst []byte, from int64) (err error) {
 		defer func() {
 			if e, ok := recover().(js.Error); ok { // the file was changed or removed since it was chosen
 				err = job.Failf("input", "Choose the file again; it may have been changed or moved since.", "%.64q cannot be read at byte %d: %.256s", name, from, e.Error())
@@ -227,4 +267,13 @@ func workerFile(v js.Value) job.File {
 		}
 		return nil
 	}}
+}
+
+// Values returns, in a worker, the File behind what a message brought and the
+// write-ahead log that came with it, if one did; nil for anything else.
+func Values(f io.ReaderAt) []any {
+	if r, ok := f.(*readAhead); ok {
+		return r.values
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ package window
 
 import (
 	"errors"
-	"runtime"
 	"strings"
 	"syscall/js"
 	"time"
@@ -31,7 +30,7 @@ var _ site.Host = (*host)(nil)
 // New returns the window as the page's surroundings. It expects of the
 // shell a global object
 //
-//	cloister = {workerModule, workerURL, bundle, bundleName, bundles, sample, sampleInfo,
+//	cloister = {workerModule, workerURL, worker, memory(), bundle, bundleName, bundles, sample, sampleInfo,
 //	            seal: {sealed, bytesOut, attempts, notes, prove()}}
 //
 // and an event "cloister-seal" when the seal has news.
@@ -82,6 +81,11 @@ func each(v js.Value, f func(js.Value)) {
 }
 
 func (h *host) Connect() (job.Pipe, func(), error) {
+	if first := get(h.shell, "worker"); first.Truthy() {
+		h.shell.Set("worker", nil)
+		p, stop := jsio.Adopt(first)
+		return p, stop, nil
+	}
 	module := get(h.shell, "workerModule")
 	if !module.Truthy() {
 		return nil, nil, job.Failf("internal", "Reload the page. If that does not help, the site is incomplete.", "the page came without its scorer")
@@ -130,8 +134,9 @@ func (h *host) Files(e vugu.DOMEvent) []job.File {
 	if !list.Truthy() {
 		list = get(input, "files")
 	}
-	var out []job.File
-	each(list, func(f js.Value) { out = append(out, jsio.NewFile(f)) })
+	var chosen []js.Value
+	each(list, func(f js.Value) { chosen = append(chosen, f) })
+	out := jsio.NewFiles(chosen)
 	if get(input, "files").Truthy() {
 		input.Set("value", "") // so that the same file can be chosen again
 	}
@@ -189,9 +194,11 @@ func (h *host) Cores() int {
 }
 
 func (h *host) Memory() site.Memory {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return site.Memory{Page: int64(m.Sys), Workers: jsio.Memory()}
+	m := site.Memory{Workers: jsio.Memory()}
+	if own := get(h.shell, "memory"); own.Type() == js.TypeFunction { // asking the runtime would stop the world
+		m.Page = whole(own.Invoke())
+	}
+	return m
 }
 
 func (h *host) Seal() site.Seal {

@@ -58,7 +58,8 @@ func run(site, models, name string, budget int64) error {
 	return nil
 }
 
-// slimmed leaves out of the programs what only debuggers read.
+// slimmed leaves out of the programs what only debuggers read. Reports of a
+// fault still name the functions of this module.
 func slimmed(site string) error {
 	for _, name := range []string{"page.wasm", "worker.wasm"} {
 		path := filepath.Join(site, name)
@@ -66,7 +67,7 @@ func slimmed(site string) error {
 		if err != nil {
 			return err
 		}
-		if program, err = slim.Wasm(program); err != nil {
+		if program, err = slim.Wasm(program, "main.", "cloister/"); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if err := os.WriteFile(path, program, 0o644); err != nil {
@@ -81,7 +82,7 @@ func sizes(w io.Writer, site string, budget int64) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "file\traw\tgzip\tbrotli\t")
 	var programs int64
-	for _, f := range []string{"page.wasm", "worker.wasm", "wasm_exec.js", "boot.js", "worker.js", "app.css", "app.html", "index.html"} {
+	for _, f := range []string{"page.wasm", "worker.wasm", "wasm_exec.js", "boot.js", "confine.js", "worker.js", "reader.js", "app.css", "app.html", "index.html"} {
 		var n [3]int64
 		for i, ext := range []string{"", ".gz", ".br"} {
 			info, err := os.Stat(filepath.Join(site, f+ext))
