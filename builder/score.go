@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"cloister/builder/internal/packed"
@@ -13,6 +14,7 @@ import (
 	"cloister/shared/report"
 	"cloister/shared/score"
 	"cloister/shared/sign"
+	"cloister/shared/telemetry"
 )
 
 type scoreCommand struct {
@@ -23,7 +25,7 @@ type scoreCommand struct {
 	Trusted  bool     `help:"Refuse a bundle that no trusted key signed."`
 	FlowText bool     `help:"Let a bundle of alert texts read flows: each becomes a sentence, which such a bundle was hardly trained on."`
 	Profile  string   `type:"existingfile" help:"Profile that says what the columns of the files mean, as the page saves it."`
-	Explain  int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature. ndjson only."`
+	Explain  int64    `default:"0" help:"Explain the first N rows of each file: base value and one SHAP value per feature, and of windows of telemetry their sums per metric. ndjson only."`
 }
 
 // Help returns the example for --help.
@@ -75,6 +77,17 @@ func (c *scoreCommand) Run(ctx context.Context, s streams) error {
 		}
 	}
 	return closingWriter(w, out, nil)
+}
+
+// madeFrom returns the metrics that a feature of telemetry is made from, nil for
+// one of all metrics or of another kind of data.
+func madeFrom(feature string) []string {
+	for _, f := range telemetry.Features(telemetry.DefaultConfig()) {
+		if f.Name == feature && !slices.Contains(f.From, "*") {
+			return f.From
+		}
+	}
+	return nil
 }
 
 // closingWriter flushes what was written, so that partial results survive.
@@ -131,6 +144,7 @@ func (c *scoreCommand) file(ctx context.Context, s streams, sc *score.Scorer, ho
 			rec, err := sc.Explain(l.Row)
 			if err == nil {
 				l.Explain(rec, info)
+				l.ExplainMetrics(rec, info, madeFrom)
 			}
 			return err
 		})

@@ -8,6 +8,7 @@ import (
 
 	"cloister/shared/attack"
 	"cloister/shared/job"
+	"cloister/shared/report"
 
 	"github.com/vugu/vugu"
 )
@@ -49,7 +50,7 @@ func (c *MetricCard) verdictText() string {
 }
 
 // sums are the attributions on show, by metric.
-func (c *MetricCard) sums() metricSums {
+func (c *MetricCard) sums() report.MetricSums {
 	r := c.r()
 	names := make([]string, len(c.App.bundle.Features))
 	for j := range names {
@@ -65,7 +66,7 @@ func (c *MetricCard) sums() metricSums {
 	} else {
 		copy(phi, r.Strange.SHAP)
 	}
-	return toMetrics(names, phi, r.Fields, c.App.book.from(c.App.bundle))
+	return report.ByMetric(names, phi, r.Fields, c.App.book.from(c.App.bundle))
 }
 
 // metricBars is how many metrics the chart draws.
@@ -80,7 +81,7 @@ func (c *MetricCard) figure() *figure {
 	const w, left, pitch = 460.0, 150.0, 24.0
 	f := &figure{name: "row" + strconv.FormatInt(r.Row, 10) + ".metrics", title: sayf("Metrics behind {0}", of), w: w,
 		head: []string{say("Metric"), "φ", say("Level"), say("Change"), say("Volatility"), say("Its own features")}}
-	own := slices.ContainsFunc(m.list, func(x metricSum) bool { return x.kinds[3] != 0 })
+	own := slices.ContainsFunc(m.List, func(x report.MetricSum) bool { return x.Kinds[3] != 0 })
 	if !own {
 		f.head = f.head[:5]
 	}
@@ -91,21 +92,21 @@ func (c *MetricCard) figure() *figure {
 		}
 		f.rows = append(f.rows, row[:len(f.head)])
 	}
-	shown := m.list[:min(len(m.list), metricBars)]
+	shown := m.List[:min(len(m.List), metricBars)]
 	lo, hi, rest := 0.0, 0.0, 0.0
 	for _, x := range shown {
-		lo, hi = min(lo, x.phi), max(hi, x.phi)
+		lo, hi = min(lo, x.Phi), max(hi, x.Phi)
 	}
-	for _, x := range m.list[len(shown):] {
-		rest += x.phi
+	for _, x := range m.List[len(shown):] {
+		rest += x.Phi
 	}
 	lo, hi = min(lo, rest), max(hi, rest)
 	if !(hi > lo) {
 		hi = lo + 1
 	}
 	bars := shown
-	if len(shown) < len(m.list) {
-		bars = append(shown[:len(shown):len(shown)], metricSum{metric: sayf("{0} more", count(int64(len(m.list)-len(shown)))), phi: rest})
+	if len(shown) < len(m.List) {
+		bars = append(shown[:len(shown):len(shown)], report.MetricSum{Metric: sayf("{0} more", count(int64(len(m.List)-len(shown)))), Phi: rest})
 	}
 	bottom := float64(len(bars))*pitch + 6
 	f.h = bottom + 20
@@ -113,24 +114,24 @@ func (c *MetricCard) figure() *figure {
 	f.add(stroke("fig-axis", at(0), 0, at(0), bottom))
 	for i, x := range bars {
 		y, class := float64(i)*pitch+6, "fig-pos"
-		if x.phi < 0 {
+		if x.Phi < 0 {
 			class = "fig-neg"
 		}
-		f.add(label("", left-8, y+12, "end", short(x.metric, 21)), rectangle(class, min(at(x.phi), at(0)), y, math.Abs(at(x.phi)-at(0)), 16, x.metric+": "+signed(x.phi, 5)),
-			label("fig-muted", w, y+12, "end", phiText(x.phi)))
+		f.add(label("", left-8, y+12, "end", short(x.Metric, 21)), rectangle(class, min(at(x.Phi), at(0)), y, math.Abs(at(x.Phi)-at(0)), 16, x.Metric+": "+signed(x.Phi, 5)),
+			label("fig-muted", w, y+12, "end", phiText(x.Phi)))
 	}
 	var kinds [4]float64
-	for _, x := range m.list {
-		cells(x.metric, x.phi, x.kinds)
-		for k, v := range x.kinds {
+	for _, x := range m.List {
+		cells(x.Metric, x.Phi, x.Kinds)
+		for k, v := range x.Kinds {
 			kinds[k] += v
 		}
 	}
-	cells(say("Sum over metrics"), m.metrics, kinds)
-	f.rows = append(f.rows, []string{say("Sum over features"), signed(m.features, 5), noValue, noValue, noValue, noValue}[:len(f.head)])
-	f.desc = sayf("{0}; base {1} and {2} give {3}, in {4}.", plural(int64(len(m.list)), "metric", "metrics"), decimal(base, 4), signed(m.metrics, 4), decimal(margin, 4), unit)
+	cells(say("Sum over metrics"), m.Metrics, kinds)
+	f.rows = append(f.rows, []string{say("Sum over features"), signed(m.Features, 5), noValue, noValue, noValue, noValue}[:len(f.head)])
+	f.desc = sayf("{0}; base {1} and {2} give {3}, in {4}.", plural(int64(len(m.List)), "metric", "metrics"), decimal(base, 4), signed(m.Metrics, 4), decimal(margin, 4), unit)
 	f.notes = []string{
-		sayf("Sum over metrics {0} = sum over {1} features {2}, difference {3}. Base {4} + sum = {5}, in {6}.", signed(m.metrics, 4), count(int64(m.n)), signed(m.features, 4), scientific(math.Abs(m.metrics-m.features)), decimal(base, 4), decimal(margin, 4), unit),
+		sayf("Sum over metrics {0} = sum over {1} features {2}, difference {3}. Base {4} + sum = {5}, in {6}.", signed(m.Metrics, 4), count(int64(m.N)), signed(m.Features, 4), scientific(math.Abs(m.Metrics-m.Features)), decimal(base, 4), decimal(margin, 4), unit),
 		say("Features look at all metrics at once. What each did is put down to metrics by their part in this window's distance from the past: level, change and volatility each by its own parts. Features over the last 6 or 24 windows are put down by the parts of this one, which is an approximation."),
 	}
 	return f

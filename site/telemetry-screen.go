@@ -3,6 +3,8 @@ package site
 import (
 	"strings"
 
+	"cloister/shared/report"
+
 	"github.com/vugu/vugu"
 )
 
@@ -135,13 +137,13 @@ func (c *TelemetryScreen) furthest() string {
 	if i < 0 {
 		return ""
 	}
-	parts := readParts(c.App.store.columnOf(fieldMetrics).word(i))
+	parts := report.ReadParts(c.App.store.columnOf(fieldMetrics).word(i))
 	if len(parts) == 0 {
 		return say("Nothing is known of the metrics of this window: the device has too short a past.")
 	}
 	var out []string
 	for _, p := range parts {
-		out = append(out, p.metric+" "+percent(p.share))
+		out = append(out, p.Metric+" "+percent(p.Share))
 	}
 	return sayf("Furthest from the device's past: {0}", strings.Join(out, ", "))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"cloister/shared/job"
+	"cloister/shared/report"
 	"cloister/shared/score"
 	"cloister/shared/telemetry"
 
@@ -91,7 +92,7 @@ func TestFleet_namesAreTelemetrys(t *testing.T) {
 	for got, want := range map[string]string{
 		telemetrySchema: telemetry.Schema.Name, fieldDevice: telemetry.FieldDevice, fieldEnd: telemetry.FieldEnd, fieldScenario: telemetry.FieldScenario,
 		fieldTechniques: telemetry.FieldTechniques, fieldMetrics: telemetry.FieldMetrics, fieldSimulated: telemetry.FieldSimulated,
-		watchKinds[0].field: telemetry.FieldLevel, watchKinds[1].field: telemetry.FieldChange, watchKinds[2].field: telemetry.FieldVolatility,
+		report.WatchKinds[0].Field: telemetry.FieldLevel, report.WatchKinds[1].Field: telemetry.FieldChange, report.WatchKinds[2].Field: telemetry.FieldVolatility,
 	} {
 		if got != want {
 			t.Errorf("%q, package telemetry says %q", got, want)
@@ -102,8 +103,8 @@ func TestFleet_namesAreTelemetrys(t *testing.T) {
 	}
 	seen := [3]int{}
 	for _, f := range telemetry.Features(telemetry.DefaultConfig()) {
-		for k, w := range watchKinds {
-			if strings.HasPrefix(f.Name, w.prefix) {
+		for k, w := range report.WatchKinds {
+			if strings.HasPrefix(f.Name, w.Prefix) {
 				seen[k]++
 			}
 		}
@@ -277,13 +278,13 @@ func TestMetricCard_sumsAreTheRecords(t *testing.T) {
 				margin, base = r.Strange.Margin, r.Strange.Base
 			}
 			total := 0.0
-			for _, x := range m.list {
-				total += x.phi
-				if x.metric != noMetric && x.metric != otherMetrics {
+			for _, x := range m.List {
+				total += x.Phi
+				if x.Metric != report.NoMetric && x.Metric != report.OtherMetrics {
 					named++
 				}
 			}
-			if math.Abs(total-want) > 1e-9 || math.Abs(base+total-margin) > 1e-8 || m.n != len(p.app.bundle.Features) {
+			if math.Abs(total-want) > 1e-9 || math.Abs(base+total-margin) > 1e-8 || m.N != len(p.app.bundle.Features) {
 				t.Errorf("row %d, verdict %v: metrics add up to %v, features to %v; base %v, margin %v", row, verdict, total, want, base, margin)
 			}
 			checked++
@@ -298,46 +299,11 @@ func TestMetricCard_sumsAreTheRecords(t *testing.T) {
 	p.env.UnlockOnly()
 	p.wait("Row 186", "Data Encrypted for Impact", "T1486", "▼", `id="metrics-of"`)
 	c := &MetricCard{App: p.app}
-	if top := c.sums().list[0].metric; !strings.HasPrefix(top, "disk_") && !strings.HasPrefix(top, "proc_") {
+	if top := c.sums().List[0].Metric; !strings.HasPrefix(top, "disk_") && !strings.HasPrefix(top, "proc_") {
 		t.Errorf("the window is put down to %s", top)
 	}
 	p.fire(byID("metrics-of"), "change", map[string]any{"target.value": "verdict"})
 	p.wait("Metrics behind the verdict")
-}
-
-func TestToMetrics_distributes(t *testing.T) {
-	fields := []job.Field{{Name: "LEVEL_METRICS", Value: "a=0.750 b=0.250"}, {Name: "CHANGE_METRICS", Value: "a=0.300 b=0.100 c=0.100 d=0.100 e=0.100 f=0.050 g=0.025 h=0.025"}, {Name: "VOLATILITY_METRICS", Value: ""}}
-	from := func(f string) []string {
-		return map[string][]string{"cpu_delta": {"cpu"}, "ratio": {"x", "y"}}[f]
-	}
-	m := toMetrics([]string{"level_z_mean", "change_z_rms", "volatility_z_mean", "cpu_delta", "ratio"}, []float64{4, 1, 2, -8, 16}, fields, from)
-	want := map[string]float64{"a": 3 + 0.3, "b": 1 + 0.1, "c": 0.1, "d": 0.1, "e": 0.1, "f": 0.05, "g": 0.025, "h": 0.025, otherMetrics: 0.2, noMetric: 18, "cpu": -8}
-	for _, x := range m.list {
-		if math.Abs(x.phi-want[x.metric]) > 1e-12 {
-			t.Errorf("%s: %v, want %v", x.metric, x.phi, want[x.metric])
-		}
-		delete(want, x.metric)
-	}
-	if len(want) != 0 || m.features != 15 || math.Abs(m.metrics-15) > 1e-12 || m.list[0].metric != noMetric || m.list[1].metric != "cpu" {
-		t.Errorf("missing %v; %+v", want, m)
-	}
-	// rounding is spread, not put down to others
-	for _, parts := range []string{"a=0.333 b=0.333 c=0.333", "a=0.126 b=0.125 c=0.125 d=0.125 e=0.125 f=0.125 g=0.125 h=0.125"} {
-		got := whole(readParts(parts))
-		sum := 0.0
-		for _, p := range got {
-			sum += p.share
-			if p.metric == otherMetrics {
-				t.Errorf("%s has others", parts)
-			}
-		}
-		if math.Abs(sum-1) > 1e-12 {
-			t.Errorf("%s adds up to %v", parts, sum)
-		}
-	}
-	if got := readParts("a=1=0.5 =0.2 b=x c d=-1 e=NaN f=2"); !slices.Equal(got, []metricShare{{"a=1", 0.5}}) {
-		t.Errorf("hostile parts: %v", got)
-	}
 }
 
 // The dictionary that is read off the published card is package telemetry's.
@@ -394,21 +360,6 @@ func FuzzMeanings(f *testing.F) {
 			if strings.Contains(m.name, "\n") || len(m.name) > len(card) {
 				t.Errorf("%+v", m)
 			}
-		}
-	})
-}
-
-func FuzzReadParts(f *testing.F) {
-	f.Add("a=0.5 b=0.25")
-	f.Add("a=1=0.5 = ==")
-	f.Fuzz(func(t *testing.T, s string) {
-		sum := 0.0
-		parts := whole(readParts(s))
-		for _, p := range parts {
-			sum += p.share
-		}
-		if len(parts) > 0 && math.Abs(sum-1) > 1e-6 {
-			t.Errorf("%q adds up to %v", s, sum)
 		}
 	})
 }

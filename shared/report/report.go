@@ -40,6 +40,9 @@ type Line struct {
 	// Base and SHAP, by feature name, add up to the raw score of the class.
 	Base *float64           `json:"base,omitempty"`
 	SHAP map[string]float64 `json:"shap,omitempty"`
+	// Metrics are the sums of SHAP by metric of a window, which add up to the
+	// same; by [OtherMetrics] and [NoMetric] for what is no single one's.
+	Metrics map[string]float64 `json:"shap_by_metric,omitempty"`
 }
 
 // Explain adds the attributions of rec.
@@ -47,6 +50,23 @@ func (l *Line) Explain(rec job.Record, info job.Bundle) {
 	l.Base, l.SHAP = &rec.Base, map[string]float64{}
 	for _, a := range rec.Attributions {
 		l.SHAP[info.Features[a.Feature].Name] = a.SHAP
+	}
+}
+
+// ExplainMetrics adds to the line of a window the attributions of rec by metric;
+// from says what features are made from, as [ByMetric] wants it. Other lines
+// stay as they are.
+func (l *Line) ExplainMetrics(rec job.Record, info job.Bundle, from func(feature string) []string) {
+	if l.Window == nil {
+		return
+	}
+	names, phi := make([]string, len(rec.Attributions)), make([]float64, len(rec.Attributions))
+	for i, a := range rec.Attributions {
+		names[i], phi[i] = info.Features[a.Feature].Name, a.SHAP
+	}
+	l.Metrics = map[string]float64{}
+	for _, m := range ByMetric(names, phi, rec.Fields, from).List {
+		l.Metrics[m.Metric] = m.Phi
 	}
 }
 

@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -92,6 +93,26 @@ func TestLine_explain(t *testing.T) {
 	}
 	if want := `{"row":7,"base":0.25,"shap":{"IN_BYTES":-0.125,"OUT_BYTES":0.5}}`; string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
+	}
+}
+
+func TestLine_explainMetrics(t *testing.T) {
+	rec := job.Record{
+		Fields:       []job.Field{{Name: "LEVEL_METRICS", Value: "cpu=0.750 disk=0.250"}},
+		Attributions: []job.Attribution{{Feature: 2, SHAP: 0.5}, {Feature: 0, SHAP: -0.125}, {Feature: 1, SHAP: 1}},
+	}
+	names := job.Bundle{Features: []job.Feature{{Name: "cpu_delta"}, {Name: "cpu_by_disk"}, {Name: "level_z_mean"}}}
+	from := func(name string) []string {
+		return map[string][]string{"cpu_delta": {"cpu"}, "cpu_by_disk": {"cpu", "disk"}}[name]
+	}
+	l := report.Line{Row: 7}
+	if l.ExplainMetrics(rec, names, from); l.Metrics != nil {
+		t.Errorf("a line of no window has %v", l.Metrics)
+	}
+	l.Window = &report.Window{}
+	l.ExplainMetrics(rec, names, from)
+	if want := map[string]float64{"cpu": 0.25, "disk": 0.125, report.NoMetric: 1}; !maps.Equal(l.Metrics, want) {
+		t.Errorf("got %v, want %v", l.Metrics, want)
 	}
 }
 
