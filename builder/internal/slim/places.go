@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // magic starts the table of functions: the number of its layout since Go 1.20,
@@ -15,6 +17,7 @@ const magic = "\xf1\xff\xff\xff\x00\x00\x01\x08"
 // Where things stand in a function's record (runtime, type _func).
 const (
 	recordSize = 44
+	atName     = 4
 	atStack    = 16 // stack depths by place in the code: needed to walk a stack
 	atFiles    = 20 // files by place
 	atLines    = 24 // lines by place
@@ -24,11 +27,13 @@ const (
 	atMore     = 43 // number of references behind the further tables, one byte
 )
 
-// Further tables and references that only stack traces read: which inlined
-// function a place belongs to, and how arguments are printed (internal/abi,
-// PCDATA and FUNCDATA). A table is taken away by 0, a reference by all ones.
+// Further tables and references that nothing reads in wasm but stack traces:
+// where a function may be stopped from outside, which no wasm program is, which
+// inlined function a place belongs to, and how arguments are printed
+// (internal/abi, PCDATA and FUNCDATA). A table is taken away by 0, a reference by
+// all ones.
 var (
-	traceTables     = [...]int{2, 3}
+	traceTables     = [...]int{0, 2, 3}
 	traceReferences = [...]int{3, 5, 6}
 )
 
@@ -37,8 +42,8 @@ var le = binary.LittleEndian
 // dropPlaces zeroes the tables in memory by which the runtime tells file, line
 // and inlined function of a place in the code, and every reference to them: for
 // a reference of 0 it says "?:0". Tables that serve another purpose as well
-// stay.
-func dropPlaces(memory []byte) error {
+// stay, and of the names of functions those that start with one of keep.
+func dropPlaces(memory []byte, keep []string) error {
 	head, err := header(memory)
 	if err != nil {
 		return err
@@ -46,10 +51,12 @@ func dropPlaces(memory []byte) error {
 	field := func(i int) int { return int(min(le.Uint64(memory[head+8*(1+i):]), maxMemory)) }
 	functions := field(0)
 	units, files, tables, records := head+field(4), head+field(5), head+field(6), head+field(7)
-	if units > files || files > tables || tables > records || records > len(memory) || functions > (len(memory)-records)/8 {
+	if head+field(3) > units || units > files || files > tables || tables > records || records > len(memory) || functions > (len(memory)-records)/8 {
 		return errors.New("slim: the table of functions is of no known layout")
 	}
 	clear(memory[units:tables]) // the names of files
+	names := memory[head+field(3) : units]
+	named := make([]bool, len(names))
 	values := memory[tables:records]
 	var places []uint32
 	needed := make([]bool, len(values))
@@ -59,6 +66,19 @@ func dropPlaces(memory []byte) error {
 			return fmt.Errorf("slim: function %d of %d stands outside of memory", i, functions)
 		}
 		record := memory[at:]
+		if from := int(le.Uint32(record[atName:])); from > 0 {
+			length := bytes.IndexByte(names[min(from, len(names)):], 0)
+			if length < 0 {
+				return fmt.Errorf("slim: function %d of %d has no name", i, functions)
+			}
+			if name := string(names[from : from+length]); slices.ContainsFunc(keep, func(start string) bool { return strings.HasPrefix(name, start) }) {
+				for j := range length {
+					named[from+j] = true
+				}
+			} else {
+				clear(record[atName : atName+4]) // for a reference of 0 the runtime says "", and traces leave it out
+			}
+		}
 		further := int(le.Uint32(record[atTables:]))
 		more := int(record[atMore])
 		if further+more > (len(record)-recordSize)/4 {
@@ -76,11 +96,11 @@ func dropPlaces(memory []byte) error {
 				le.PutUint32(behind[4*(further+k):], ^uint32(0))
 			}
 		}
-		keep := []uint32{le.Uint32(record[atStack:])}
+		stay := []uint32{le.Uint32(record[atStack:])}
 		for k := range further {
-			keep = append(keep, le.Uint32(behind[4*k:]))
+			stay = append(stay, le.Uint32(behind[4*k:]))
 		}
-		for _, from := range keep {
+		for _, from := range stay {
 			end, err := tableEnd(values, from)
 			if err != nil {
 				return fmt.Errorf("slim: function %d of %d: %w", i, functions, err)
@@ -92,6 +112,11 @@ func dropPlaces(memory []byte) error {
 		places = append(places, le.Uint32(record[atFiles:]), le.Uint32(record[atLines:]))
 		clear(record[atFiles : atLines+4])
 		clear(record[atUnit : atFirst+4])
+	}
+	for j := range names {
+		if !named[j] {
+			names[j] = 0
+		}
 	}
 	for _, from := range places {
 		end, err := tableEnd(values, from)

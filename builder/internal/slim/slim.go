@@ -1,13 +1,14 @@
 // Package slim takes out of a WebAssembly program what a browser only
 // downloads. It hides how the Go linker lays out such a program: the tables by
-// which a stack trace names files, lines, inlined functions and arguments, and
-// the data, which the linker cuts into a hundred thousand pieces around every
-// eight zeros. Together they are a sixth of a download.
+// which a stack trace names files, lines, functions and arguments, and the data,
+// which the linker cuts into a hundred thousand pieces around every eight zeros.
+// Together they are a fifth of a download.
 //
-//	small, err := slim.Wasm(program)
+//	small, err := slim.Wasm(program, "main.", "example.org/module/")
 //
-// The program does the same as before. Its stack traces still name functions,
-// but for inlined ones, with "?:0" for the place. Wasm of its own output returns the same bytes.
+// The program does the same as before. Its stack traces name the functions of
+// those packages, but for inlined ones, with "?:0" for the place, and leave out
+// all others. Wasm of its own output returns the same bytes.
 //
 // Limits: programs of the Go releases from 1.20 on, whose table of functions
 // starts with the same number; another layout is an error.
@@ -29,9 +30,10 @@ const gap = 128
 
 var errCut = errors.New("slim: the program is cut short")
 
-// Wasm returns program without the places of its stack traces and with its
-// data in few pieces. What is not a program of the Go linker is an error.
-func Wasm(program []byte) ([]byte, error) {
+// Wasm returns program without the places of its stack traces, with the names of
+// those functions alone that start with one of keep, and with its data in few
+// pieces. What is not a program of the Go linker is an error.
+func Wasm(program []byte, keep ...string) ([]byte, error) {
 	if !bytes.HasPrefix(program, []byte("\x00asm\x01\x00\x00\x00")) {
 		return nil, errors.New("slim: want WebAssembly 1")
 	}
@@ -45,7 +47,7 @@ func Wasm(program []byte) ([]byte, error) {
 			return nil, errCut
 		}
 		if program[at] == sectionData {
-			data, err := lean(body)
+			data, err := lean(body, keep)
 			if err != nil {
 				return nil, err
 			}
@@ -69,12 +71,12 @@ const sectionData = 11
 
 // lean returns a data section that fills memory as body does, but for what
 // [dropPlaces] leaves out.
-func lean(body []byte) ([]byte, error) {
+func lean(body []byte, keep []string) ([]byte, error) {
 	memory, err := load(body)
 	if err != nil {
 		return nil, err
 	}
-	if err := dropPlaces(memory); err != nil {
+	if err := dropPlaces(memory, keep); err != nil {
 		return nil, err
 	}
 	type piece struct{ from, to int }
