@@ -8,6 +8,7 @@ package site
 import (
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 
 	"cloister/shared/job"
@@ -122,7 +123,6 @@ type drawerState struct {
 // renderer's.
 func New(host Host, env vugu.EventEnv) *App {
 	a := &App{host: host, env: env, theme: host.Theme()}
-	a.prefer()
 	a.clear()
 	host.OnChange(func() {
 		go a.update(func() { a.measure() })
@@ -159,15 +159,18 @@ func (a *App) clear() {
 // Start begins to load the default bundle and returns at once.
 func (a *App) Start() {
 	name, data := a.host.Bundle()
+	if data != nil {
+		a.stockUp()
+		go a.load(name, data, nil)
+		runtime.Gosched() // the scorer gets its bundle before anything else is done here
+	}
+	a.update(a.prefer)
 	if data == nil {
 		a.update(func() {
 			a.phase = broken
 			a.fail(say("loading the bundle"), job.Failf("bundle", say("Reload the page. If that does not help, the site is incomplete: it should serve a default bundle."), "no bundle was delivered with the page"))
 		})
-		return
 	}
-	a.stockUp()
-	go a.load(name, data, nil)
 }
 
 // load starts a scorer and hands it a bundle. f is its file, nil if it is on the
@@ -281,8 +284,7 @@ func (a *App) count() {
 		return
 	}
 	a.topsKey = key
-	a.nFlagged = a.store.flagged(a.threshold)
-	a.tops = a.store.tally(a.threshold)
+	a.nFlagged, a.tops = a.store.tally(a.threshold, a.cut)
 }
 
 // setThreshold moves the alert threshold; values outside [0,1] are clamped

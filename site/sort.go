@@ -5,35 +5,42 @@ import (
 	"math"
 )
 
-// radix sorts rows by a number in passes of eleven bits, one a step. It is
-// stable, and a pass over digits that are all alike is skipped, so that
-// classes and small counts take one or two.
+// radix sorts rows by a number in passes of eleven bits, some thousand rows a
+// step. It is stable, and a pass over digits that are all alike is skipped, so
+// that classes and small counts take one or two.
 type radix struct {
 	index, spare []int32
 	keys, other  []uint64
-	shift        uint
+	key          func(int32) float64
+	desc         bool
+	first        uint64
 	differ       uint64 // bits in which keys differ
+	shift        uint
+	phase        phaseOfRadix
+	at           int // rows of the phase that are done
+	start        [digits]int32
 }
+
+// phaseOfRadix is what a pass does: the keys are read once, then rows are
+// counted by digit and moved.
+type phaseOfRadix uint8
+
+const (
+	reading phaseOfRadix = iota
+	counting
+	moving
+)
 
 const (
 	digitBits = 11
 	digits    = 1 << digitBits
+	radixStep = 1 << 16 // rows in a step
 )
 
 // newRadix sorts index by key, falling if desc. NaN comes last either way. It
 // reads every key once.
 func newRadix(index []int32, desc bool, key func(int32) float64) *radix {
-	r := &radix{index: index, spare: make([]int32, len(index)), keys: make([]uint64, len(index)), other: make([]uint64, len(index))}
-	var first uint64
-	for at, i := range index {
-		k := sortable(key(i), desc)
-		if at == 0 {
-			first = k
-		}
-		r.keys[at] = k
-		r.differ |= k ^ first
-	}
-	return r
+	return &radix{index: index, spare: make([]int32, len(index)), keys: make([]uint64, len(index)), other: make([]uint64, len(index)), key: key, desc: desc}
 }
 
 // sortable maps v to a number whose unsigned order is that of v; -0 equals 0.
@@ -53,30 +60,53 @@ func sortable(v float64, desc bool) uint64 {
 	return k
 }
 
-// step does the next pass that is needed and reports whether index is sorted.
+// step does a part of what is needed next and reports whether index is sorted.
 func (r *radix) step() bool {
+	end := min(r.at+radixStep, len(r.index))
+	part := r.keys[r.at:end]
+	switch r.phase {
+	case reading:
+		for k, i := range r.index[r.at:end] {
+			part[k] = sortable(r.key(i), r.desc)
+		}
+		if r.at == 0 && end > 0 {
+			r.first = part[0]
+		}
+		for _, k := range part {
+			r.differ |= k ^ r.first
+		}
+	case counting:
+		for _, k := range part {
+			r.start[k>>r.shift&(digits-1)]++
+		}
+	case moving:
+		for at, k := range part {
+			d := k >> r.shift & (digits - 1)
+			r.other[r.start[d]], r.spare[r.start[d]] = k, r.index[r.at+at]
+			r.start[d]++
+		}
+	}
+	if r.at = end; end < len(r.index) {
+		return false
+	}
+	r.at = 0
+	if r.phase == counting {
+		var sum int32
+		for d, n := range r.start {
+			r.start[d], sum = sum, sum+n
+		}
+		r.phase = moving
+		return false
+	}
+	if r.phase == moving {
+		r.index, r.spare, r.keys, r.other = r.spare, r.index, r.other, r.keys
+		r.shift += digitBits
+	}
 	for r.shift < 64 && r.differ>>r.shift&(digits-1) == 0 {
 		r.shift += digitBits
 	}
-	if r.shift >= 64 {
-		return true
-	}
-	var start [digits]int32
-	for _, k := range r.keys {
-		start[k>>r.shift&(digits-1)]++
-	}
-	var sum int32
-	for d, n := range start {
-		start[d], sum = sum, sum+n
-	}
-	for at, k := range r.keys {
-		d := k >> r.shift & (digits - 1)
-		r.other[start[d]], r.spare[start[d]] = k, r.index[at]
-		start[d]++
-	}
-	r.index, r.spare, r.keys, r.other = r.spare, r.index, r.other, r.keys
-	r.shift += digitBits
-	return false
+	r.phase, r.start = counting, [digits]int32{}
+	return r.shift >= 64
 }
 
 // ranking sorts words in natural order by merging runs, some thousand words a

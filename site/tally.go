@@ -49,30 +49,54 @@ type tops struct {
 
 const topCount = 5
 
-// tally counts classes, source hosts and techniques over the flagged rows of
-// the table; ties are in order of class, name and id.
-func (s *store) tally(threshold float64) tops {
-	byClass := make([]int64, len(s.classes))
+// census counts flagged rows. Rows that have come since are added: while a
+// million of them stream in, none is looked at twice.
+type census struct {
+	threshold float64
+	cut       int   // counts changes of thresholds by class
+	seen      int   // rows counted
+	flagged   int64 // of seen
+	byClass   []int64
+	byHost    []int64 // by word of the hosts
+	hosts     *column
+}
+
+// add counts rows up to the newest.
+func (c *census) add(s *store, threshold float64, cut int) {
 	hosts := s.find(roleSource)
 	if hosts != nil && hosts.numbers != nil {
 		hosts = nil
 	}
-	var byHost []int64
-	if hosts != nil {
-		byHost = make([]int64, len(hosts.words))
+	if c.byClass == nil || c.threshold != threshold || c.cut != cut || c.hosts != hosts {
+		*c = census{threshold: threshold, cut: cut, byClass: make([]int64, len(s.classes)), hosts: hosts}
 	}
-	for i := range s.row {
+	if hosts != nil {
+		c.byHost = append(c.byHost, make([]int64, len(hosts.words)-len(c.byHost))...)
+	}
+	for i := c.seen; i < len(s.attack); i++ {
 		if s.own == nil && s.attack[i] < threshold || s.own != nil && !s.flags(i, threshold) {
 			continue
 		}
-		byClass[s.class[i]]++
+		c.flagged++
+		if i >= len(s.row) {
+			continue
+		}
+		c.byClass[s.class[i]]++
 		if hosts != nil {
-			byHost[hosts.codes[i]]++
+			c.byHost[hosts.codes[i]]++
 		}
 	}
-	var t tops
+	c.seen = len(s.attack)
+}
+
+// tally counts the flagged rows, and classes, source hosts and techniques over
+// those of them that are in the table; ties are in order of class, name and id.
+// cut counts changes of the thresholds by class.
+func (s *store) tally(threshold float64, cut int) (flagged int64, t tops) {
+	s.census.add(s, threshold, cut)
+	hosts, byHost := s.census.hosts, s.census.byHost
 	byTechnique := map[string]int64{}
-	for k, n := range byClass {
+	for k, n := range s.census.byClass {
 		if n == 0 {
 			continue
 		}
@@ -84,30 +108,29 @@ func (s *store) tally(threshold float64) tops {
 			}
 		}
 	}
-	for k, n := range byHost {
+	for k, n := range byHost { // there may be as many hosts as rows
 		if n > 0 && hosts.words[k] != "" {
-			t.hosts = append(t.hosts, entry{hosts.words[k], -1, n, ""})
+			t.hosts = most(t.hosts, entry{hosts.words[k], -1, n, ""})
+			t.hostCount++
 		}
 	}
 	for id, n := range byTechnique {
 		t.techniques = append(t.techniques, entry{id, -1, n, equals("technique", id)})
 	}
-	t.hostCount = len(t.hosts)
-	t.classes, t.hosts, t.techniques = most(t.classes), most(t.hosts), most(t.techniques)
+	t.classes, t.techniques = most(nil, t.classes...), most(nil, t.techniques...)
 	if hosts != nil {
 		field := s.fieldName(hosts)
 		for i := range t.hosts {
 			t.hosts[i].filter = equals(field, t.hosts[i].name)
 		}
 	}
-	return t
+	return s.census.flagged, t
 }
 
-// most returns the topCount first entries in the order of [sortEntries], in
-// one pass: there may be as many hosts as rows.
-func most(e []entry) []entry {
-	var out []entry
-	for _, x := range e {
+// most adds entries to out, which holds at most the topCount first ones in the
+// order of [sortEntries].
+func most(out []entry, more ...entry) []entry {
+	for _, x := range more {
 		if len(out) == topCount && ahead(out[topCount-1], x) <= 0 {
 			continue
 		}

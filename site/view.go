@@ -130,9 +130,13 @@ func (v *view) begin() *work {
 const (
 	wordStep = 1 << 14 // words matched in a step
 	rowStep  = 1 << 16 // rows chosen in a step
+
+	// stepFor is how long steps are done in a row before the window gets its
+	// turn: half a frame.
+	stepFor = 8 * time.Millisecond
 )
 
-// step does a few milliseconds of work and reports whether the list is
+// step does a millisecond or two of work and reports whether the list is
 // complete.
 func (v *view) step() bool {
 	w := v.work
@@ -237,18 +241,15 @@ func (a *App) work() {
 	if a.working || !a.view.busy() && a.due() == nil {
 		return
 	}
-	// most lists are made in a step or two: no flicker for those
-	for range 2 {
-		if a.step() {
-			return
-		}
+	if a.steps() { // most lists are made at once: no flicker for those
+		return
 	}
 	a.working = true
 	go func() {
 		for {
 			time.Sleep(time.Millisecond)
 			a.env.Lock()
-			if a.step() {
+			if a.steps() {
 				a.working = false
 				a.env.UnlockRender()
 				return
@@ -258,7 +259,19 @@ func (a *App) work() {
 	}()
 }
 
-// step does a few milliseconds of what is to be done, the list first, and
+// steps does steps for stepFor and reports whether nothing is left.
+func (a *App) steps() bool {
+	for began := time.Now(); ; {
+		if a.step() {
+			return true
+		}
+		if time.Since(began) >= stepFor {
+			return false
+		}
+	}
+}
+
+// step does a millisecond or two of what is to be done, the list first, and
 // reports whether nothing is left.
 func (a *App) step() bool {
 	if a.view.busy() {

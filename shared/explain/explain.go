@@ -30,6 +30,7 @@ package explain
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"cloister/shared/model/tree"
 )
@@ -58,13 +59,13 @@ func New(e *tree.Ensemble) (*Explainer, error) {
 	x := &Explainer{views: make([]lazy[view], k), base: make([]float64, k)}
 	x.start(e)
 	x.newWeigher, x.byWalk = pathDependent, x.walk
-	for class := range k {
-		sum := 0.0
-		for t := range e.Trees() {
-			if root, output := e.Root(t); output < 0 || output == class {
-				sum += mean(e, t, root, output, class)
-			}
+	for t := range e.Trees() {
+		root, output := e.Root(t)
+		for j, v := range means(e, t, e.Node(t, root)) {
+			x.base[max(output, j)] += v // by class, or one value for the class output
 		}
+	}
+	for class, sum := range x.base {
 		x.base[class] = sum*x.scale + e.Base(class)
 	}
 	return x, nil
@@ -72,14 +73,22 @@ func New(e *tree.Ensemble) (*Explainer, error) {
 
 var errNone = errors.New("explain: no ensemble")
 
-// mean returns the value of a subtree for class, averaged by cover.
-func mean(e *tree.Ensemble, t, i, output, class int) float64 {
-	n := e.Node(t, i)
+// means returns the values of the subtree of n, averaged by cover: one, or one
+// for each class if the leaves are vectors.
+func means(e *tree.Ensemble, t int, n tree.Node) []float64 {
 	if n.IsLeaf() {
-		return leafValue(&n, output, class)
+		return slices.Clone(n.Values) // they may be the ensemble's own
 	}
-	left := leftShare(e, t, &n)
-	return left*mean(e, t, n.Left, output, class) + (1-left)*mean(e, t, n.Right, output, class)
+	first := e.Node(t, n.Left)
+	left := 0.5 // as leftShare
+	if n.Cover != 0 {
+		left = first.Cover / n.Cover
+	}
+	v, right := means(e, t, first), means(e, t, e.Node(t, n.Right))
+	for j := range v {
+		v[j] = left*v[j] + (1-left)*right[j]
+	}
+	return v
 }
 
 func leafValue(n *tree.Node, output, class int) float64 {
