@@ -69,6 +69,8 @@ func serve(t testing.TB, sample string) string {
 			fmt.Fprintf(w, `{"size":1,"default":"flows","bundles":[{"name":"flows","path":"flows.bundle"}],"sample":{"path":"bundles/sample.csv","name":"sample.csv","info":"A sample for the test, made up."}}`)
 		case "/bundles/flows.bundle":
 			fmt.Fprint(w, "bundle")
+		case "/reader.js": // no packed file is opened here
+			w.Header().Set("Content-Type", "text/javascript")
 		case "/bundles/sample.csv":
 			fmt.Fprint(w, sample)
 		case "/app.html":

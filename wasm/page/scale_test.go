@@ -6,6 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,14 +25,97 @@ import (
 const longTask = 50 * time.Millisecond
 
 // traced is what Chromium's own trace says of the tasks of the thread that
-// draws, while something was done. Times are the thread's processor time: on a
-// machine that others keep busy a task of 20 ms takes half a second, most of
-// which the thread does not run.
+// draws, while something was done. busy is processor time of the thread, wall is
+// what people notice. On a machine that other programs keep at work a task of
+// 20 ms takes half a second, for most of which the thread does not run.
 type traced struct {
-	longest time.Duration
-	long    int // tasks over longTask
-	tasks   int
-	waited  time.Duration // the longest by the clock on the wall
+	busy, wall time.Duration // the longest task
+	tasks      int
+	others     float64 // share of the machine that other programs took, 0 to 1
+}
+
+// passes is how often something is done before its longest task counts as long,
+// noise how much of the machine others may take for it to count.
+const (
+	passes = 4
+	noise  = 0.1
+)
+
+// best does something until its longest task is short, at most passes times, and
+// judges the best. Processor time always counts. Time on the wall counts if it
+// could be measured: while others had most of the machine left to us.
+func best(t *testing.T, name string, do func() traced) {
+	t.Helper()
+	var b, quiet traced
+	for range passes {
+		got := do()
+		if got.tasks == 0 {
+			t.Fatalf("%s: the trace holds no task: it proves nothing", name)
+		}
+		if b.tasks == 0 || got.busy < b.busy {
+			b.busy, b.tasks = got.busy, got.tasks
+		}
+		if b.wall == 0 || got.wall < b.wall {
+			b.wall = got.wall
+		}
+		if got.others <= noise && (quiet.tasks == 0 || got.wall < quiet.wall) {
+			quiet = got
+		}
+		if b.busy <= longTask && b.wall <= longTask {
+			break
+		}
+	}
+	t.Logf("%s: longest of %d tasks %v on the wall, %v of processor time", name, b.tasks, b.wall, b.busy)
+	if b.busy > longTask {
+		t.Errorf("%s: a task of %v of processor time", name, b.busy)
+	}
+	switch {
+	case b.wall <= longTask:
+	case quiet.tasks > 0:
+		t.Errorf("%s: a task of %v on the wall, while others took %.0f %% of the machine", name, quiet.wall, 100*quiet.others)
+	default:
+		t.Logf("%s: time on the wall not judged: others were at work on this machine in all of %d passes", name, passes)
+	}
+}
+
+// used returns the processor time that the machine and the processes from root
+// down have used, in clock ticks.
+func used(t testing.TB, root int) (machine, own float64) {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	for i, f := range strings.Fields(line)[1:] {
+		if v, err := strconv.ParseFloat(f, 64); err == nil && i != 3 && i != 4 && i < 8 { // not idle, not waiting for a disk
+			machine += v
+		}
+	}
+	parent, ticks := map[int]int{}, map[int]float64{}
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:])) // from the state on: proc(5)
+		parent[pid], _ = strconv.Atoi(fields[1])
+		for _, f := range fields[11:15] { // with children that have ended
+			v, _ := strconv.ParseFloat(f, 64)
+			ticks[pid] += v
+		}
+	}
+	for pid, v := range ticks {
+		for p := pid; p > 0; p = parent[p] {
+			if p == root {
+				own += v
+				break
+			}
+		}
+	}
+	return machine, own
 }
 
 // trace records the tasks of the renderer's main thread while f runs.
@@ -75,7 +162,11 @@ func trace(t testing.TB, tab *chromium.Tab, f func()) traced {
 	if err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
+	machine, own := used(t, os.Getpid())
 	f()
+	after, ownAfter := used(t, os.Getpid())
+	out := traced{others: max(0, (after-machine)-(ownAfter-own)) / 100 / time.Since(began).Seconds() / float64(runtime.NumCPU())}
 	if err := chromedp.Run(tab, tracing.End()); err != nil {
 		t.Fatal(err)
 	}
@@ -92,52 +183,34 @@ func trace(t testing.TB, tab *chromium.Tab, f func()) traced {
 			main[[2]int{e.Process, e.Thread}] = true
 		}
 	}
-	var out traced
 	for _, e := range events {
-		if e.Name == "RunTask" && e.Phase == "X" && main[[2]int{e.Process, e.Thread}] {
-			d := time.Duration(e.Busy * float64(time.Microsecond))
-			if d > 0 { // otherwise the trace has no such clock
-				out.tasks++
-			}
-			out.longest = max(out.longest, d)
-			out.waited = max(out.waited, time.Duration(e.Duration*float64(time.Microsecond)))
-			if d > longTask {
-				out.long++
-			}
+		if e.Name == "RunTask" && e.Phase == "X" && main[[2]int{e.Process, e.Thread}] && e.Busy > 0 { // otherwise the trace has no such clock
+			out.tasks++
+			out.busy = max(out.busy, time.Duration(e.Busy*float64(time.Microsecond)))
+			out.wall = max(out.wall, time.Duration(e.Duration*float64(time.Microsecond)))
 		}
 	}
 	return out
 }
 
-// stream opens the page anew and has a million rows come in.
-func stream(t *testing.T) (*chromium.Tab, traced) {
-	t.Helper()
-	tab := open(t, chromium.Options{Timeout: 5 * time.Minute}, "1000000\n"+strings.Repeat("x", 4_000_000))
-	got := trace(t, tab, func() {
-		click(t, tab, "Try the sample")
-		// a busy machine takes longer than until waits
-		for began := time.Now(); time.Since(began) < 2*time.Minute && !eval[bool](t, tab, `return d.body.innerText.includes('1,000,000 rows scored in')`); {
-			time.Sleep(200 * time.Millisecond)
-		}
-		until(t, tab, `d.body.innerText.includes('1,000,000 rows scored in')`)
-	})
-	t.Logf("streaming in: longest task %v (%v on the wall), %d of %d over %v", got.longest, got.waited, got.long, got.tasks, longTask)
-	return tab, got
-}
-
 // A million rows stream in, scroll, filter and sort without a task of the
-// drawing thread over 50 ms. The best of three counts: caches are shared, too.
+// drawing thread over 50 ms.
 func TestPage_aMillionRows(t *testing.T) {
-	tab, streamed := stream(t)
-	for range 2 {
-		if streamed.longest <= longTask {
-			break
+	var tab *chromium.Tab
+	best(t, "streaming in", func() traced {
+		if tab != nil {
+			tab.Close(t)
 		}
-		tab, streamed = stream(t)
-	}
-	if streamed.tasks < 100 || streamed.longest > longTask {
-		t.Errorf("streaming in: a task of %v, %d of %d over %v", streamed.longest, streamed.long, streamed.tasks, longTask)
-	}
+		tab = open(t, chromium.Options{Timeout: 5 * time.Minute}, "1000000\n"+strings.Repeat("x", 4_000_000))
+		return trace(t, tab, func() {
+			click(t, tab, "Try the sample")
+			// a busy machine takes longer than until waits
+			for began := time.Now(); time.Since(began) < 2*time.Minute && !eval[bool](t, tab, `return d.body.innerText.includes('1,000,000 rows scored in')`); {
+				time.Sleep(200 * time.Millisecond)
+			}
+			until(t, tab, `d.body.innerText.includes('1,000,000 rows scored in')`)
+		})
+	})
 	listed := `$('#grid[aria-busy=false]')`
 	sorts := func(title string) func() {
 		return func() {
@@ -154,21 +227,22 @@ func TestPage_aMillionRows(t *testing.T) {
 		}
 	}
 	steps := []struct {
-		name string
-		do   func()
+		name   string
+		before func() // without which doing it again would change nothing
+		do     func()
 	}{
-		{"scroll", func() {
+		{"scroll", nil, func() {
 			for i := range 40 {
 				eval[bool](t, tab, fmt.Sprintf(`$('#grid').scrollTop = %d; return true`, 5000+84*i+(i%3)*5_000_000))
 			}
 		}},
-		{"sort by score", sorts("Attack score")},
-		{"sort by bytes", sorts("Bytes out")},
-		{"sort by source", sorts("Source")},
-		{"find", finds("18.221.219.1")},
-		{"find nothing", finds("nothing like it")},
-		{"clear", finds("")},
-		{"threshold", func() {
+		{"sort by score", nil, sorts("Attack score")},
+		{"sort by bytes", nil, sorts("Bytes out")},
+		{"sort by source", nil, sorts("Source")},
+		{"find", finds(""), finds("18.221.219.1")},
+		{"find nothing", finds(""), finds("nothing like it")},
+		{"clear", finds("18.221.219.1"), finds("")},
+		{"threshold", nil, func() {
 			for i := range 10 {
 				eval[bool](t, tab, fmt.Sprintf(`const s = $('.range'); s.value = %g; s.dispatchEvent(new w.Event('input', {bubbles: true})); return true`, 0.1+0.08*float64(i)))
 			}
@@ -176,23 +250,12 @@ func TestPage_aMillionRows(t *testing.T) {
 		}},
 	}
 	for _, s := range steps {
-		var best traced
-		for range 3 {
-			got := trace(t, tab, s.do)
-			if got.tasks == 0 {
-				t.Fatalf("%s: the trace holds no task: it proves nothing", s.name)
+		best(t, s.name, func() traced {
+			if s.before != nil {
+				s.before()
 			}
-			if best.tasks == 0 || got.longest < best.longest {
-				best = got
-			}
-			if best.longest <= longTask {
-				break
-			}
-		}
-		t.Logf("%s: longest task %v (%v on the wall) of %d", s.name, best.longest, best.waited, best.tasks)
-		if best.longest > longTask {
-			t.Errorf("%s: a task of %v, %d over %v", s.name, best.longest, best.long, longTask)
-		}
+			return trace(t, tab, s.do)
+		})
 	}
 	tab.NoProblems(t)
 }
