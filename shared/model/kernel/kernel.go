@@ -35,7 +35,8 @@ func Emit() []byte {
 	for depth := 1; depth <= maxShallow; depth++ {
 		list = append(list, shallow(depth))
 	}
-	list = append(list, oblivious(), group())
+	list = append(list, rankRow("rankrow8", false), rankRow("rankrow16", true), row("row8", false), row("row16", true))
+	list = append(list, oblivious(), obliviousRow(), group())
 	list = append(list, quadrature(len(list)))
 	return assemble(list)
 }

@@ -92,3 +92,38 @@ func oblivious() *function {
 	)
 	return f
 }
+
+// obliviousRow emits the same for one row, whose bins lie side by side.
+//
+//	obliviousrow(tests, depth, leaves, bins, trees, sums)
+//
+// tests have columns in units of 256: that is their bins' distance for
+// oblivious, and here they lie next to each other.
+//
+// In range: as for oblivious.
+func obliviousRow() *function {
+	f, p := newFunction("obliviousrow", 6)
+	tests, depth, leaves, bins, trees, sums := p[0], p[1], p[2], p[3], p[4], p[5]
+	t, l, q, leaf := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	values, low, high := f.local(v128), f.local(v128), f.local(v128)
+	above := greater(load8(add(get(bins), shr(get(q), number(16))), 0), and(get(q), number(0xff)))
+	f.add(
+		set(low, loadV(get(sums), 0)),
+		set(high, loadV(get(sums), 16)),
+		count(t, number(0), get(trees), 1,
+			set(leaf, number(0)),
+			count(l, number(0), get(depth), 1,
+				set(q, load32(get(tests), 0)),
+				set(leaf, or(get(leaf), shl(above, get(l)))),
+				raise(tests, 4),
+			),
+			set(values, loadV(add(get(leaves), shl(get(leaf), number(4))), 0)),
+			set(low, add32V(get(low), low16to32(get(values)))),
+			set(high, add32V(get(high), high16to32(get(values)))),
+			set(leaves, add(get(leaves), shl(number(16), get(depth)))),
+		),
+		storeV(get(sums), get(low), 0),
+		storeV(get(sums), get(high), 16),
+	)
+	return f
+}

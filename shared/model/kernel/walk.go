@@ -1,5 +1,29 @@
 package kernel
 
+// A form is how a node lies in memory: threshold, column of its bin, and the
+// first of its two children, relative to the root. Its parts are read one by one:
+// to part a word takes more instructions.
+type form struct {
+	bits      int                         // of its size
+	span      int                         // threshold of a leaf
+	threshold func(node local) code       // node is an address
+	next      func(node, bins local) code // place of the child for a row, a leaf's own
+}
+
+func nodeForm(wide bool) form {
+	if wide {
+		threshold := func(n local) code { return load16(get(n), 0) }
+		return form{3, 0xffff, threshold, func(n, bins local) code {
+			bin := load16(add(get(bins), shl(load16(get(n), 2), number(1))), 0)
+			return add(load32(get(n), 4), greater(bin, threshold(n)))
+		}}
+	}
+	threshold := func(n local) code { return load8(get(n), 0) }
+	return form{2, 0xff, threshold, func(n, bins local) code {
+		return add(load16(get(n), 2), greater(load8(add(get(bins), load8(get(n), 1)), 0), threshold(n)))
+	}}
+}
+
 // walk emits walk8 and walk16, which take rows down one tree.
 //
 //	walk8(nodes, bins, shift, rows, active, at)
@@ -16,18 +40,15 @@ package kernel
 func walk(name string, wide bool) *function {
 	f, p := newFunction(name, 6)
 	nodes, bins, shift, rows, active, at := p[0], p[1], p[2], p[3], p[4], p[5]
-	r, row, i, left, k, kept, end := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	q, a, root := f.local(i32), f.local(i32), f.local(i32)
+	r, row, i, left, k, kept, end, q := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	a := f.local(i32)
 	if wide {
-		q, a, root = f.local(i64), f.local(i64), f.local(i64)
+		a = f.local(i64)
 	}
-	node := func(i code) code { return load32(add(get(nodes), shl(i, number(2))), 0) }
-	// step is the child of node q that the row at address row goes to.
-	step := func(q local) code {
-		bin := load8(add(get(row), and(shr(get(q), number(8)), number(0xff))), 0)
-		return add(shr(get(q), number(16)), greater(bin, and(get(q), number(0xff))))
+	form := nodeForm(wide)
+	next := func() code {
+		return cat(set(i, form.next(q, row)), set(q, add(get(nodes), shl(get(i), number(form.bits)))))
 	}
-	inner := func() code { return differ(and(get(q), number(0xff)), number(0xff)) }
 	rowAt := func(r code) code { return add(get(bins), shl(r, get(shift))) }
 	// A listed row is row<<16 | node, wide row<<32 | node.
 	entry := 4
@@ -40,13 +61,6 @@ func walk(name string, wide bool) *function {
 	}
 	reach := func(row code) code { return store16(add(get(at), shl(row, number(1))), get(i), 0) }
 	if wide {
-		node = func(i code) code { return load64(add(get(nodes), shl(i, number(3))), 0) }
-		step = func(q local) code {
-			column := and(shr(wrap(get(q)), number(16)), number(0xffff))
-			bin := load16(add(get(row), shl(column, number(1))), 0)
-			return add(wrap(shr64(get(q), long(32))), greater(bin, and(wrap(get(q)), number(0xffff))))
-		}
-		inner = func() code { return differ(and(wrap(get(q)), number(0xffff)), number(0xffff)) }
 		rowAt = func(r code) code { return add(get(bins), shl(shl(r, get(shift)), number(1))) }
 		entry = 8
 		list = func() code {
@@ -60,15 +74,14 @@ func walk(name string, wide bool) *function {
 		}
 		reach = func(row code) code { return store32(add(get(at), shl(row, number(2))), get(i), 0) }
 	}
-	next := func() code { return cat(set(i, step(q)), set(q, node(get(i)))) }
+	inner := func() code { return differ(form.threshold(q), number(form.span)) }
 	f.add(
-		set(root, node(number(0))),
 		set(left, get(active)),
 		set(row, get(bins)),
 		count(r, number(0), get(rows), 1,
 			set(row, rowAt(get(r))),
-			set(i, step(root)), set(q, node(get(i))),
-			next(), next(), next(),
+			set(q, get(nodes)),
+			next(), next(), next(), next(),
 			reach(get(r)),
 			list(),
 			set(left, add(get(left), mul(inner(), number(entry)))),
@@ -80,7 +93,7 @@ func walk(name string, wide bool) *function {
 			repeat(less(get(k), get(end)),
 				set(a, listed()),
 				set(row, rowAt(rowOf())),
-				set(q, node(nodeOf())),
+				set(q, add(get(nodes), shl(nodeOf(), number(form.bits)))),
 				next(), next(),
 				reach(rowOf()),
 				keep(),

@@ -19,6 +19,20 @@ type Kernel struct {
 	// rows have reached.
 	Leaves8  func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int)
 	Leaves16 func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int)
+	// RankRow8 and RankRow16 rank one row, for the three below; without them rows
+	// that come alone take this package's own loops. plan has eight words
+	// a feature, its byte offsets in x and keys, half its keys in bytes, its edges,
+	// the byte offsets of its columns in bins, right and left, -1 for none, and
+	// how many each test has.
+	RankRow8  func(x []float64, plan []int32, keys []uint64, bins []uint8)
+	RankRow16 func(x []float64, plan []int32, keys []uint64, bins []uint16)
+	// Row8 and Row16 add to sums the leaves that one row reaches, by tree: its one
+	// value to the sum that output says, or, for -1, one to each. at is room for
+	// a number a tree.
+	Row8  func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
+	Row16 func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
+	// ObliviousRow is Oblivious for one row, whose bins lie side by side.
+	ObliviousRow func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
 	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 16, with
 	// Narrow of 64. 64 nodes and values may be read, whatever the depth.

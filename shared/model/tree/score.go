@@ -33,6 +33,10 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		return err
 	}
 	clear(dst)
+	if e.areAlone(n) {
+		e.scoreAlone(dst, x, n)
+		return nil
+	}
 	if e.even != nil {
 		e.scoreEven(dst, x, n)
 		return nil

@@ -60,6 +60,8 @@ type Ensemble struct {
 
 	shallowOnce sync.Once
 	shallows    *shallows
+	aloneOnce   sync.Once
+	aloneForm   alone
 	quickOnce   sync.Once
 	quickForm   *quick
 

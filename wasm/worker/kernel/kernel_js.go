@@ -80,6 +80,21 @@ var loops = tree.Kernel{
 	Leaves16: func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int) {
 		leaves16(pointer(sums), int32(8*width), pointer(leaf), pointer(table), pointer(at), int32(rows), int32(values))
 	},
+	RankRow8: func(x []float64, plan []int32, keys []uint64, bins []uint8) {
+		rankrow8(pointer(x), pointer(plan), int32(len(plan)/8), pointer(keys), pointer(bins))
+	},
+	RankRow16: func(x []float64, plan []int32, keys []uint64, bins []uint16) {
+		rankrow16(pointer(x), pointer(plan), int32(len(plan)/8), pointer(keys), pointer(bins))
+	},
+	Row8: func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
+		row8(pointer(nodes), pointer(root), int32(len(output)), pointer(bins), pointer(leaf), pointer(table), pointer(output), int32(len(sums)), pointer(sums), pointer(at))
+	},
+	Row16: func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
+		row16(pointer(nodes), pointer(root), int32(len(output)), pointer(bins), pointer(leaf), pointer(table), pointer(output), int32(len(sums)), pointer(sums), pointer(at))
+	},
+	ObliviousRow: func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32) {
+		obliviousrow(pointer(tests), int32(depth), pointer(leaves), pointer(bins), int32(trees), pointer(sums))
+	},
 	Shallow: func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64) {
 		[...]func(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer){
 			shallow1, shallow2, shallow3, shallow4, shallow5, shallow6,
@@ -141,8 +156,23 @@ func shallow5(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Poi
 //go:wasmimport kernel shallow6
 func shallow6(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
 
+//go:wasmimport kernel rankrow8
+func rankrow8(x, plan unsafe.Pointer, features int32, keys, bins unsafe.Pointer)
+
+//go:wasmimport kernel rankrow16
+func rankrow16(x, plan unsafe.Pointer, features int32, keys, bins unsafe.Pointer)
+
+//go:wasmimport kernel row8
+func row8(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output unsafe.Pointer, values int32, sums, at unsafe.Pointer)
+
+//go:wasmimport kernel row16
+func row16(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output unsafe.Pointer, values int32, sums, at unsafe.Pointer)
+
 //go:wasmimport kernel oblivious
 func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+
+//go:wasmimport kernel obliviousrow
+func obliviousrow(tests unsafe.Pointer, depth int32, leaves, bins unsafe.Pointer, trees int32, sums unsafe.Pointer)
 
 //go:wasmimport kernel group
 func group(tests unsafe.Pointer, count int32, lanes unsafe.Pointer, stride, rows int32, places, values unsafe.Pointer, width int32, slots, sums unsafe.Pointer)
