@@ -21,6 +21,7 @@ type captureTable struct {
 	options flow.Options
 	mapping []Mapped
 	kept    kept
+	most    int           // rows of the next frame
 	queue   []flow.Record // ended, not returned yet
 	taken   int           // of queue
 	row     int64
@@ -40,6 +41,11 @@ type flowMeter struct {
 	kind    int        // of link, of the last packet
 	err     error      // that ended the packets
 }
+
+// firstRows is how many rows the first frame has at most; each has twice as many
+// as the one before, up to frameRows. The first verdicts come early, and who
+// shows them has little to do while its code is still cold.
+const firstRows = 512
 
 // stepPackets is after how many packets next returns, with or without flows,
 // so that progress is shown and cancel heard.
@@ -101,13 +107,13 @@ func captureError(err error) error {
 }
 
 func newCaptureTable(reopen func() (io.Reader, error), lim Limits) (*captureTable, error) {
-	t := &captureTable{reopen: reopen, kept: kept{limit: lim.KeptBytes}, options: flow.Options{Idle: int64(lim.FlowIdle), Active: int64(lim.FlowActive), Flows: lim.Flows}}
+	t := &captureTable{reopen: reopen, most: firstRows, kept: kept{limit: lim.KeptBytes}, options: flow.Options{Idle: int64(lim.FlowIdle), Active: int64(lim.FlowActive), Flows: lim.Flows}}
 	in, err := reopen()
 	if err != nil {
 		return nil, err
 	}
 	if t.flowMeter, err = newFlowMeter(in, t.options, func(f *flow.Flow) {
-		t.queue = append(t.queue, flow.Record{})
+		t.queue = slices.Grow(t.queue, 1)[:len(t.queue)+1]
 		f.Record(&t.queue[len(t.queue)-1])
 	}); err != nil {
 		return nil, err
@@ -154,10 +160,10 @@ func (t *captureTable) nothing() string {
 // meter reads packets until a frame of flows has ended, or for one step, or to
 // the end of the file, where all flows end.
 func (t *captureTable) meter() {
-	for n := 0; n < stepPackets && t.waiting() < frameRows && t.step(); n++ {
+	for n := 0; n < stepPackets && t.waiting() < t.most && t.step(); n++ {
 	}
 	if t.err != nil {
-		t.flows.Drain(frameRows - t.waiting())
+		t.flows.Drain(t.most - t.waiting())
 	}
 }
 
@@ -167,7 +173,7 @@ func (t *captureTable) waiting() int { return len(t.queue) - t.taken }
 func (t *captureTable) next() (*frame.Frame, error) {
 	t.meter()
 	t.frame.Reset()
-	n := min(t.waiting(), frameRows)
+	n := min(t.waiting(), t.most)
 	if n == 0 && t.err != nil {
 		return nil, t.end()
 	}
@@ -178,6 +184,9 @@ func (t *captureTable) next() (*frame.Frame, error) {
 		t.kept.add(&list[i])
 		t.frame.Row = append(t.frame.Row, t.row)
 		t.frame.Offset = append(t.frame.Offset, t.row)
+	}
+	if n == t.most {
+		t.most = min(2*t.most, frameRows)
 	}
 	if t.taken += n; t.taken == len(t.queue) {
 		t.queue, t.taken = t.queue[:0], 0

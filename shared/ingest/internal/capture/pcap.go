@@ -2,7 +2,6 @@ package capture
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 )
 
@@ -73,12 +72,12 @@ func (r *Reader) openPcap() error {
 
 // nextRecord reads one packet.
 func (r *Reader) nextRecord(f *Frame) error {
-	start := r.at
-	h, err := r.read(16 + r.extra)
-	if errors.Is(err, io.EOF) {
+	start, head := r.at, 16+r.extra
+	h, err := r.peek(head)
+	switch {
+	case err == io.EOF && len(h) == 0:
 		return io.EOF
-	}
-	if err != nil {
+	case err != nil:
 		return r.cut(start, "the head of a packet", err)
 	}
 	// Seconds are unsigned, so the largest time is far below 2^63.
@@ -88,6 +87,12 @@ func (r *Reader) nextRecord(f *Frame) error {
 		captured, length = length, captured
 	}
 	f.Link, f.Length = r.link, length
+	r.pass(head)
+	if n := int64(captured); n <= int64(r.to-r.from) && n <= MaxPacket { // as nearly always
+		f.Data = r.buf[r.from : r.from+int(n) : r.from+int(n)]
+		r.pass(int(n))
+		return nil
+	}
 	if f.Data, err = r.packet(int64(captured), 0); err != nil {
 		return r.cut(start, "a packet", err)
 	}

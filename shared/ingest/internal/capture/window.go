@@ -57,12 +57,17 @@ func (w *window) fill(n int) error {
 	return nil
 }
 
+// pass passes n bytes that are ahead.
+func (w *window) pass(n int) {
+	w.from += n
+	w.at += int64(n)
+}
+
 // read returns the next n bytes and passes them. It returns io.EOF only when
 // there is none.
 func (w *window) read(n int) ([]byte, error) {
 	b, err := w.peek(n)
-	w.from += len(b)
-	w.at += int64(len(b))
+	w.pass(len(b))
 	if err == io.EOF && len(b) > 0 {
 		err = io.ErrUnexpectedEOF
 	}

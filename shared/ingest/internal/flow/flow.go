@@ -135,7 +135,7 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 	sum := t.live.sum(&p.Key)
 	at := t.live.first(sum)
 	for ; at != nowhere; at = t.live.next(at, sum) {
-		if t.at(at).Key == p.Key {
+		if same(&t.at(at).Key, &p.Key) {
 			break
 		}
 	}

@@ -61,7 +61,7 @@ func (f *Flow) ports() (source, target uint16) {
 }
 
 // columns are all numeric fields that are made, in the order of
-// [Flow.numbers], without those that can be missing.
+// Flow.numbers, without those that can be missing.
 var columns = [...]string{
 	frame.FlowStart, "FLOW_END_MILLISECONDS", frame.SrcPort, frame.DstPort,
 	frame.Protocol, frame.InBytes, frame.InPackets, frame.OutBytes,
@@ -77,15 +77,15 @@ var columns = [...]string{
 	"DST_TO_SRC_IAT_MIN", "DST_TO_SRC_IAT_MAX", "DST_TO_SRC_IAT_AVG", "DST_TO_SRC_IAT_STDDEV",
 }
 
-// numbers are the values of columns.
-func (f *Flow) numbers() [len(columns)]uint64 {
+// numbers fills v with the values of columns.
+func (f *Flow) numbers(v *[len(columns)]uint64) {
 	in, out, ttl := &f.Sides[0], &f.Sides[1], f.ttls()
 	source, target := f.ports()
 	icmp4 := uint64(f.ICMP >> 8)
 	if f.Key.IPv6 {
 		icmp4 = 0
 	}
-	return [...]uint64{
+	*v = [...]uint64{
 		uint64(f.Start / milli), uint64(f.End / milli), uint64(source), uint64(target),
 		uint64(f.Key.Protocol), in.Bytes, in.Packets, out.Bytes,
 		out.Packets, uint64(in.Flags | out.Flags), uint64(in.Flags), uint64(out.Flags),
@@ -102,7 +102,7 @@ func (f *Flow) numbers() [len(columns)]uint64 {
 }
 
 // optional are numbers that a flow may lack, and the unit that they are kept
-// in, in the order of [Flow.others].
+// in, in the order of Flow.others.
 var optional = [...]struct {
 	name string
 	unit float64
@@ -173,7 +173,8 @@ func (f *Flow) Record(r *Record) {
 	if f.Reverse {
 		r.source, r.target = r.target, r.source
 	}
-	r.values, r.some = f.numbers(), f.others()
+	f.numbers(&r.values)
+	r.some = f.others()
 	r.texts = nil
 	if f.outer != nil && f.id == nil {
 		f.id = &identity{}
@@ -236,11 +237,12 @@ func AppendTo(dst *frame.Frame, list []Record) {
 		dst.Texts[vlanPlace] = append(dst.Texts[vlanPlace], vlanText(r.vlan))
 	}
 	for i, k := range places {
-		column := dst.Numbers[k]
-		for j := range list {
-			column = append(column, float64(list[j].values[i]))
+		n := len(dst.Numbers[k])
+		dst.Numbers[k] = slices.Grow(dst.Numbers[k], len(list))[:n+len(list)]
+		column := dst.Numbers[k][n:]
+		for j := range column {
+			column[j] = float64(list[j].values[i])
 		}
-		dst.Numbers[k] = column
 	}
 	for i, k := range optionalPlaces {
 		for j := range list {
