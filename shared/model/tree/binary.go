@@ -17,13 +17,20 @@ import (
 //	nodes (varint), one bit per node, low bit first, 1 for an inner node, in
 //	depth-first order of each tree, zero bits to the next byte.
 //
-// The rest is one range-coded stream: layout, modes, trees (see format).
+// The rest is one range-coded stream: layout, modes, trees (see format). Version
+// 3 codes the bits of the nodes there, before the trees, and zero bytes follow
+// it up to one for eight nodes, so that no reader need make room for more than a
+// multiple of what it has been given.
 const (
 	magic = "TREE"
 	// version is the first one; version 2 is of what that cannot say: oblivious
 	// trees, and leaves that follow from counts and class weights.
+	// version 3 codes the trees of any kind but the oblivious in fewer bytes.
 	version       = 1
 	versionSecond = 2
+	versionThird  = 3
+	// version 4 is of oblique splits.
+	versionOblique = 4
 )
 
 const (
@@ -38,9 +45,15 @@ func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	var w wire.Writer
 	w.Bytes([]byte(magic))
 	second := e.even != nil || e.weights != nil
-	if second {
+	third := e.even == nil && !e.first
+	switch {
+	case e.oblique != nil:
+		w.U8(versionOblique)
+	case third:
+		w.U8(versionThird)
+	case second:
 		w.U8(versionSecond)
-	} else {
+	default:
 		w.U8(version)
 	}
 	w.U8(uint8(e.kind))
@@ -54,6 +67,9 @@ func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 	if e.even != nil {
 		return e.appendEven(dst, &w)
 	}
+	if e.oblique != nil {
+		return e.appendOblique(dst, &w)
+	}
 	w.Count(len(e.output))
 	mode := outputsMode(e.output, e.outputs)
 	w.U8(uint8(mode))
@@ -62,32 +78,49 @@ func (e *Ensemble) AppendBinary(dst []byte) ([]byte, error) {
 			w.Uvarint(uint64(o + 1))
 		}
 	}
-	shape := make([]byte, (e.Nodes()+7)/8)
-	c := newWriter()
-	f := newFormat(c, e)
-	f.second = second
+	w.Count(e.Nodes())
+	shapes := e.shapes()
+	if !third {
+		w.Bytes(shapes.bits)
+	}
+	f := newFormat(newWriter(), e)
+	f.setVersion(second, third)
 	f.layout(e.Nodes())
 	f.modes()
+	if third {
+		f.err = shapes.walk(len(e.output), f.shape)
+	}
 	f.start()
+	var d draft
+	for t := range e.output {
+		e.preorder(t, &d)
+		f.node(&d, 0, 0, 0, sibling{})
+	}
+	if f.err != nil {
+		return dst, f.err // unreachable: New and Decode keep the rules
+	}
+	w.Bytes(f.finish())
+	if third {
+		w.Bytes(make([]byte, max(0, (e.Nodes()+7)/8-w.Len())))
+	}
+	return append(dst, w.Finish()...), nil
+}
+
+// shapes returns the node bits of all trees.
+func (e *Ensemble) shapes() *shapes {
+	s := &shapes{nodes: e.Nodes(), bits: make([]byte, (e.Nodes()+7)/8)}
 	var d draft
 	node := 0
 	for t := range e.output {
 		e.preorder(t, &d)
 		for _, test := range d.test {
 			if test >= 0 {
-				shape[node/8] |= 1 << (node % 8)
+				s.bits[node/8] |= 1 << (node % 8)
 			}
 			node++
 		}
-		f.node(&d, 0, 0, 0, sibling{})
 	}
-	if f.err != nil {
-		return dst, f.err // unreachable: New and Decode keep the rules
-	}
-	w.Count(e.Nodes())
-	w.Bytes(shape)
-	w.Bytes(c.finish())
-	return append(dst, w.Finish()...), nil
+	return s
 }
 
 func outputsMode(output []int32, outputs int) int {
@@ -150,10 +183,10 @@ func decode(b []byte) (*Ensemble, error) {
 		return nil, malformed("no %q at the start", magic)
 	}
 	v := r.U8()
-	if (v < version || v > versionSecond) && r.Err() == nil {
-		return nil, malformed("version %d, want %d or %d", v, version, versionSecond)
+	if (v < version || v > versionOblique) && r.Err() == nil {
+		return nil, malformed("version %d, want %d to %d", v, version, versionOblique)
 	}
-	e := &Ensemble{kind: Kind(r.U8()), link: Link(r.U8())}
+	e := &Ensemble{kind: Kind(r.U8()), link: Link(r.U8()), first: v < versionThird}
 	features, outputs, psi := r.Uvarint(), r.Uvarint(), r.Uvarint()
 	if err := r.Err(); err != nil {
 		return nil, err
@@ -167,7 +200,13 @@ func decode(b []byte) (*Ensemble, error) {
 	if err := checkEnsemble(&src); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if e.kind == Oblivious && v != versionSecond || e.kind != Oblivious && e.kind != Forest && v != version {
+	if v == versionOblique {
+		if e.kind != Isolation {
+			return nil, malformed("version %d of kind %v", v, e.kind)
+		}
+		return decodeOblique(r, e, len(b))
+	}
+	if e.kind == Oblivious && v != versionSecond || v == versionSecond && e.kind != Oblivious && e.kind != Forest {
 		return nil, malformed("version %d of kind %v", v, e.kind)
 	}
 	if e.kind == Boosting || e.kind == Oblivious {
@@ -186,11 +225,25 @@ func decode(b []byte) (*Ensemble, error) {
 	if err != nil {
 		return nil, err
 	}
-	shapes, err := readShapes(r, len(output))
-	if err != nil {
+	nodes := r.Uvarint()
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return decodeTrees(newReader(r.Bytes(r.Left())), e, v == versionSecond, output, shapes)
+	if nodes > MaxNodes {
+		return nil, &LimitError{"nodes", MaxNodes, clampInt(nodes)}
+	}
+	if nodes > 8*uint64(len(b)) {
+		return nil, malformed("%d nodes in %d bytes", nodes, len(b))
+	}
+	s := &shapes{nodes: int(nodes)}
+	if v == versionThird {
+		s.bits = make([]byte, (nodes+7)/8)
+	} else if err := s.read(r, len(output)); err != nil {
+		return nil, err
+	}
+	f := newFormat(newReader(r.Bytes(r.Left())), e)
+	f.setVersion(v == versionSecond, v == versionThird)
+	return f.decodeTrees(s, output, len(b))
 }
 
 func clampInt(v uint64) int { return int(min(v, math.MaxInt32)) }
@@ -206,7 +259,7 @@ func readOutputs(r *wire.Reader, e *Ensemble) ([]int32, error) {
 		return nil, &LimitError{"trees", MaxTrees, clampInt(trees)}
 	}
 	// A tree takes a bit at least.
-	if trees == 0 || mode > outputsList || trees > 8*uint64(r.Left()) {
+	if trees == 0 || mode > outputsList || trees > 8*uint64(r.Offset()+r.Left()) {
 		return nil, malformed("%d trees, outputs %d", trees, mode)
 	}
 	output := make([]int32, trees)
@@ -239,56 +292,74 @@ type shapes struct {
 
 func (s *shapes) inner(v int) bool { return s.bits[v/8]>>(v%8)&1 != 0 }
 
-// readShapes reads the node bits and checks that they are trees, none too
-// deep for the recursion that follows.
-func readShapes(r *wire.Reader, trees int) (*shapes, error) {
-	n := r.Uvarint()
-	if r.Err() != nil {
-		return nil, r.Err()
+// read reads the bits of versions 1 and 2.
+func (s *shapes) read(r *wire.Reader, trees int) error {
+	if s.bits = r.Bytes((s.nodes + 7) / 8); r.Err() != nil {
+		return r.Err()
 	}
-	if n > MaxNodes {
-		return nil, &LimitError{"nodes", MaxNodes, clampInt(n)}
+	if s.nodes%8 != 0 && s.bits[s.nodes/8]>>(s.nodes%8) != 0 {
+		return malformed("bits after the last node")
 	}
-	s := &shapes{nodes: int(n), bits: r.Bytes(int(n+7) / 8), sizes: make([]int32, 0, trees)}
-	if r.Err() != nil {
-		return nil, r.Err()
-	}
-	if n%8 != 0 && s.bits[n/8]>>(n%8) != 0 {
-		return nil, malformed("bits after the last node")
-	}
-	start, depth := 0, 0
+	return s.walk(trees, nil)
+}
+
+// walk checks that the bits are trees, none too deep for the recursion that
+// follows. Before it looks at the bit of a node it calls code, unless that is
+// nil, with the node's depth and what is left of it: 0 nothing, as it is a root
+// or a left child, 1 a leaf, 2 an inner node.
+func (s *shapes) walk(trees int, code func(s *shapes, v, depth, left int) bool) error {
+	s.sizes = make([]int32, 0, trees)
+	start, depth, left := 0, 0, 0
 	var right []int // depths of right children to come
 	for v := range s.nodes {
 		switch {
 		case len(s.sizes) == trees:
-			return nil, malformed("nodes after the last tree")
+			return malformed("nodes after the last tree")
 		case depth > MaxDepth:
-			return nil, &LimitError{"levels", MaxDepth, depth}
+			return &LimitError{"levels", MaxDepth, depth}
+		case code != nil && !code(s, v, depth, left):
+			return malformed("the coded part ends too early or is damaged")
 		case s.inner(v):
 			depth++
 			right = append(right, depth)
+			left = 0
 		case len(right) > 0:
 			depth, right = right[len(right)-1], right[:len(right)-1]
+			left = 2
+			if v > start && s.inner(v-1) { // this leaf is a left child
+				left = 1
+			}
 		default:
 			s.sizes = append(s.sizes, int32(v+1-start))
 			s.largest = max(s.largest, v+1-start)
-			start, depth = v+1, 0
+			start, depth, left = v+1, 0, 0
 		}
 	}
 	if len(s.sizes) != trees || start != s.nodes {
-		return nil, malformed("the nodes end inside tree %d", len(s.sizes))
+		return malformed("the nodes end inside tree %d", len(s.sizes))
 	}
-	return s, nil
+	return nil
 }
 
-// decodeTrees reads the range-coded part.
-func decodeTrees(c *coder, e *Ensemble, second bool, output []int32, s *shapes) (*Ensemble, error) {
-	f := newFormat(c, e)
-	f.second = second
+// shape codes the bit of node v.
+func (f *format) shape(s *shapes, v, depth, left int) bool {
+	bit := f.bit(&f.inner[min(depth, len(f.inner)-1)][left], int(s.bits[v/8]>>(v%8)&1))
+	s.bits[v/8] |= byte(bit) << (v % 8)
+	return !f.broken
+}
+
+// decodeTrees reads the range-coded part of an encoding of size bytes.
+func (f *format) decodeTrees(s *shapes, output []int32, size int) (*Ensemble, error) {
+	e := f.e
 	f.layout(s.nodes)
 	f.modes()
 	if err := f.failure(); err != nil {
 		return nil, err
+	}
+	if f.third {
+		if err := s.walk(len(output), f.shape); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if f.b, err = newBuilder(e, len(output), s.nodes, s.largest); err != nil {
@@ -297,11 +368,11 @@ func decodeTrees(c *coder, e *Ensemble, second bool, output []int32, s *shapes) 
 	f.start()
 	d := &f.b.d
 	first := 0
-	for t, size := range s.sizes {
-		d.resize(int(size))
+	for t, n := range s.sizes {
+		d.resize(int(n))
 		d.output = int(output[t])
 		s.draft(d, first)
-		first += int(size)
+		first += int(n)
 		f.node(d, 0, 0, 0, sibling{})
 		if err := f.failure(); err != nil {
 			return nil, err
@@ -310,8 +381,8 @@ func decodeTrees(c *coder, e *Ensemble, second bool, output []int32, s *shapes) 
 			return nil, fmt.Errorf("%w: %w", ErrFormat, atTree(err, t))
 		}
 	}
-	if !c.done() {
-		return nil, malformed("the coded part does not end where it should")
+	if err := f.end(s.nodes, size); err != nil {
+		return nil, err
 	}
 	if err := f.unused(); err != nil {
 		return nil, err
@@ -319,10 +390,33 @@ func decodeTrees(c *coder, e *Ensemble, second bool, output []int32, s *shapes) 
 	if e.weights != nil && e.plainCoverMode() == coverWhole {
 		return nil, malformed("class weights that whole covers do not need")
 	}
-	if f.cover != e.coverMode() || f.leaf != e.leafMode() {
+	// The first modes of all hold by what was read.
+	byReading := f.cover == coverWhole && (f.leaf == leafCounts || e.kind == Isolation && f.leaf == leafSingle)
+	if !byReading && (f.cover != e.coverMode() || f.leaf != e.leafMode()) {
 		return nil, malformed("modes %d and %d are not the shortest", f.cover, f.leaf)
 	}
 	return e, nil
+}
+
+// end says what is wrong where the coded part of size bytes should end.
+func (f *format) end(nodes, size int) error {
+	padding := f.in
+	if f.third {
+		f.in = nil
+	}
+	if !f.done() || f.third && len(padding) != max(0, (nodes+7)/8-(size-len(padding))) {
+		return malformed("the coded part does not end where it should")
+	}
+	for _, b := range padding {
+		if b != 0 {
+			return malformed("bytes after the coded part")
+		}
+	}
+	return nil
+}
+
+func (f *format) setVersion(second, third bool) {
+	f.second, f.third, f.mixes = second, third, third
 }
 
 // failure returns the first error. Input that ends too early reads as zeros,
@@ -341,9 +435,9 @@ func (f *format) unused() error {
 			return malformed("test %d is not used", t)
 		}
 	}
-	for i := range f.ranks {
+	for i := range f.e.lay.numeric {
 		for j := range f.e.lay.numeric[i].edges {
-			if !f.ranks[i].used(j) {
+			if f.third && f.uses[i].count[j] == 0 || !f.third && !f.ranks[i].used(j) {
 				return malformed("edge %d of feature %d is not used", j, f.e.lay.numeric[i].feature)
 			}
 		}

@@ -97,9 +97,84 @@ func TestDecode_keepsLeavesThatAreNotCounts(t *testing.T) {
 	}
 }
 
+// Encodings of releases before version 3 decode to the same ensemble, and that
+// encodes to the same bytes again.
+func TestDecode_readsTheVersionsBefore(t *testing.T) {
+	for i, c := range shapes {
+		r := rand.New(rand.NewPCG(23, uint64(i)))
+		s := treetest.Random(r, c.o)
+		e := build(t, s)
+		first, err := tree.EncodedFirst(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := byte(1)
+		if s.Kind == tree.Oblivious || c.o.Weighted {
+			want = 2
+		}
+		if b := encoded(t, e); first[4] != want || b[4] != 3 && s.Kind != tree.Oblivious {
+			t.Fatalf("%s: versions %d and %d", c.name, first[4], b[4])
+		}
+		d, err := tree.Decode(first)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if again := encoded(t, d); !bytes.Equal(again, first) {
+			t.Errorf("%s: decoded from version %d encodes to other bytes", c.name, want)
+		}
+		x := treetest.Rows(r, c.o, 50, 0.05)
+		a, b := make([]float64, 50*s.Outputs), make([]float64, 50*s.Outputs)
+		if err := errors.Join(e.Predict(a, x), d.Predict(b, x)); err != nil {
+			t.Fatal(err)
+		}
+		for j := range a {
+			if math.Float64bits(a[j]) != math.Float64bits(b[j]) {
+				t.Fatalf("%s: score %d: %v, from version %d %v", c.name, j, a[j], want, b[j])
+			}
+		}
+	}
+}
+
+// Trees that take less than a bit a node are filled up with zeros: no more, no
+// less, and nothing else.
+func TestDecode_paddingIsCanonical(t *testing.T) {
+	s := stump()
+	s.Kind = tree.Forest
+	s.Trees[0] = leafOnly(1)
+	for len(s.Trees) < 2000 {
+		s.Trees = append(s.Trees, s.Trees[0])
+	}
+	b := encoded(t, build(t, s))
+	if len(b) != 2000/8 || b[len(b)-100] != 0 {
+		t.Fatalf("%d bytes, want 250 that end in zeros", len(b))
+	}
+	if _, err := tree.Decode(b); err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1] = 1
+	one := decodeError(b)
+	b[len(b)-1] = 0
+	for what, err := range map[string]error{
+		"one":            one,
+		"a zero less":    decodeError(b[:len(b)-1]),
+		"a zero more":    decodeError(append(b[:len(b):len(b)], 0)),
+		"needless zeros": decodeError(append(encoded(t, build(t, stump())), 0)),
+	} {
+		if !errors.Is(err, tree.ErrFormat) {
+			t.Errorf("%s: got %v, want ErrFormat", what, err)
+		}
+	}
+}
+
+func decodeError(b []byte) error {
+	_, err := tree.Decode(b)
+	return err
+}
+
 // header returns a header of a boosting ensemble with one output.
-func header(w *wire.Writer, trees, nodes uint64) {
-	w.Bytes([]byte("TREE\x01\x02\x00"))
+func header(w *wire.Writer, version byte, trees, nodes uint64) {
+	w.Bytes([]byte("TREE"))
+	w.Bytes([]byte{version, byte(tree.Boosting), 0})
 	w.Uvarint(1) // features
 	w.Uvarint(1) // outputs
 	w.Uvarint(0) // sample size
@@ -107,6 +182,36 @@ func header(w *wire.Writer, trees, nodes uint64) {
 	w.Uvarint(trees)
 	w.U8(0)
 	w.Uvarint(nodes)
+}
+
+// Version 3 codes the nodes' bits, so that what is refused by them takes the
+// models of the coder first.
+func TestDecode_thirdVersionRefusesBeforeItAllocates(t *testing.T) {
+	for _, c := range []struct {
+		what         string
+		trees, nodes uint64
+		limit        bool
+	}{
+		{"trees", tree.MaxTrees + 1, 1, true},
+		{"more trees than bits", tree.MaxTrees, 1, false},
+		{"no trees", 0, 1, false},
+		{"nodes", 1, tree.MaxNodes + 1, true},
+		{"more nodes than bits", 1, tree.MaxNodes, false},
+		{"no nodes", 1, 0, false},
+		{"more trees than nodes", 9, 4, false},
+	} {
+		var w wire.Writer
+		header(&w, 3, c.trees, c.nodes)
+		w.Bytes(make([]byte, 40))
+		b := w.Finish()
+		var err error
+		if got := allocated(func() { err = decodeError(b) }); got > 400<<10 {
+			t.Errorf("%s: allocated %d bytes", c.what, got)
+		}
+		if _, ok := errors.AsType[*tree.LimitError](err); err == nil || ok != c.limit {
+			t.Errorf("%s: got %v, want a LimitError: %v", c.what, err, c.limit)
+		}
+	}
 }
 
 func TestDecode_refusesBeforeItAllocates(t *testing.T) {
@@ -131,7 +236,7 @@ func TestDecode_refusesBeforeItAllocates(t *testing.T) {
 		{"levels to the right", 1, 1 << 20, rightShape(1 << 20), true},
 	} {
 		var w wire.Writer
-		header(&w, c.trees, c.nodes)
+		header(&w, 1, c.trees, c.nodes)
 		w.Bytes(c.shape)
 		w.Bytes(make([]byte, 40))
 		b := w.Finish()
@@ -178,17 +283,22 @@ func allocated(f func()) uint64 {
 func TestDecode_boundsItsAllocations(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 0))
 	worst := 0.0
-	for range 60 {
+	for i := range 60 {
 		var w wire.Writer
 		shape := make([]byte, 1<<(10+r.IntN(8)))
 		nodes := fillShape(r, shape)
-		header(&w, 1, uint64(nodes))
-		w.Bytes(shape[:(nodes+7)/8])
+		header(&w, byte(1+i%2*2), 1, uint64(nodes))
+		if i%2 == 0 {
+			w.Bytes(shape[:(nodes+7)/8])
+		}
 		tail := make([]byte, 9+r.IntN(400))
 		for i := 1 + r.IntN(8); i < len(tail); i++ {
 			tail[i] = byte(r.Uint32())
 		}
 		w.Bytes(tail)
+		if i%2 != 0 { // version 3 has the nodes' bits among the noise
+			w.Bytes(make([]byte, nodes/8))
+		}
 		b := w.Finish()
 		got := allocated(func() {
 			if _, err := tree.Decode(b); err == nil {
@@ -222,7 +332,16 @@ func fillShape(r *rand.Rand, shape []byte) int {
 func FuzzDecode(f *testing.F) {
 	for i, c := range shapes {
 		c.o.Trees, c.o.Depth = min(c.o.Trees, 3), min(c.o.Depth, 4)
-		f.Add(encoded(f, build(f, treetest.Random(rand.New(rand.NewPCG(22, uint64(i))), c.o))))
+		e := build(f, treetest.Random(rand.New(rand.NewPCG(22, uint64(i))), c.o))
+		f.Add(encoded(f, e))
+		first, err := tree.EncodedFirst(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(first)
+	}
+	for i, c := range obliques {
+		f.Add(encoded(f, build(f, obliqueForest(rand.New(rand.NewPCG(53, uint64(i))), c.features, c.parts, min(c.trees, 3), min(c.depth, 3)))))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := tree.Decode(b)

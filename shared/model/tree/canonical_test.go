@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"math/bits"
 	"testing"
 
 	"cloister/shared/wire"
@@ -26,6 +27,7 @@ type craft struct {
 	outside     int
 	most        int // of the mixed leaf of a forest
 	stumps      int // all alike
+	third       bool
 }
 
 func crafted() craft {
@@ -46,7 +48,11 @@ func craftedForest() craft {
 
 func (c craft) encode() []byte {
 	var w wire.Writer
-	w.Bytes([]byte{'T', 'R', 'E', 'E', version, byte(c.kind), 0})
+	v := byte(version)
+	if c.third {
+		v = versionThird
+	}
+	w.Bytes([]byte{'T', 'R', 'E', 'E', v, byte(c.kind), 0})
 	w.Uvarint(4) // features
 	w.Uvarint(uint64(c.outputs))
 	w.Uvarint(0)
@@ -56,7 +62,10 @@ func (c craft) encode() []byte {
 	w.Uvarint(uint64(c.stumps))
 	w.U8(outputsVector)
 	w.Uvarint(uint64(3 * c.stumps)) // nodes
-	w.U8([]byte{0, 0b001, 0b001001}[c.stumps])
+	shape := []byte{0b001, 0b001001}[c.stumps-1]
+	if !c.third {
+		w.U8(shape)
+	}
 
 	e := &Ensemble{kind: c.kind, features: 4, outputs: c.outputs, table: c.values}
 	n := numeric{edges: make([]float64, len(c.keys)), right: -1, left: -1}
@@ -71,10 +80,17 @@ func (c craft) encode() []byte {
 		panic(err)
 	}
 	f := newFormat(newWriter(), e)
+	f.setVersion(false, c.third)
 	f.cover, f.leaf = c.cover, c.leaf
 	c.layout(f)
 	f.raw(2, uint64(c.cover))
 	f.raw(2, uint64(c.leaf))
+	if c.third {
+		nodes := shapes{bits: []byte{shape}, nodes: 3 * c.stumps}
+		if err := nodes.walk(c.stumps, f.shape); err != nil {
+			panic(err)
+		}
+	}
 	f.start()
 	for range c.stumps {
 		c.tree(f)
@@ -83,14 +99,43 @@ func (c craft) encode() []byte {
 	return w.Finish()
 }
 
+// edges writes keys as version 3 does; above the first, keys are steps less 1.
+func (c craft) edges(f *format, m *layoutModels) {
+	by := &m.keys[c.grid%uint64(len(grids))]
+	before, zeros := int64(0), 0
+	for i, k := range c.keys {
+		key := int64(k)
+		if i > 0 {
+			key += before + 1
+		}
+		last := zeros
+		zeros = min(bits.TrailingZeros64(uint64(key)), allZeros)
+		f.symbol(by.zeros[:], by.after[last][:], 6, zeros)
+		if zeros < allZeros && i == 0 {
+			f.firstKey(by, key, zeros)
+		} else if zeros < allZeros {
+			f.number(&by.step, (uint64(key>>zeros)-uint64(before>>zeros)-1)>>1)
+		}
+		before = key
+	}
+}
+
 func (c craft) layout(f *format) {
 	var m layoutModels
+	if c.third {
+		m.keys = new([len(grids)]keyModels)
+	}
 	f.number(&m.count, 1) // numeric features
 	f.number(&m.count, 0) // feature 0
 	f.raw(2, c.directions)
 	f.number(&m.count, uint64(len(c.keys)))
 	f.raw(2, c.grid)
-	f.raw(6, c.shift)
+	if c.third {
+		c.edges(f, &m)
+		c.keys = nil
+	} else {
+		f.raw(6, c.shift)
+	}
 	for i, k := range c.keys {
 		if i == 0 {
 			f.raw(64, k)
@@ -110,13 +155,19 @@ func (c craft) tree(f *format) {
 	case c.test >= len(f.e.lay.tests): // the reader stops here
 	case f.e.lay.tests[c.test].numeric >= 0:
 		f.bit(&f.outside, c.outside)
-		f.rank(&f.ranks[0], 0, len(c.keys), c.rank)
+		f.rankIn(0, 0, len(c.keys), c.rank)
 	}
 	d := draft{output: -1, test: []int32{0, -1, -1}, cover: []float64{0, c.covers[0], c.covers[1]}, leaf: []uint32{0, 0, uint32(c.outputs)}}
 	var left sibling
 	if c.leaf == leafCounts {
-		f.number(&f.whole[1], uint64(c.covers[0]))
-		f.symbol(f.class.at(0), f.classSpecial.at(c.test+1), f.leafWidth, c.outputs+c.most)
+		context := 0
+		if c.third {
+			context = min(bits.Len64(uint64(c.covers[0])), 3)
+			f.shortNumber(&f.whole[1], uint64(c.covers[0]))
+		} else {
+			f.number(&f.whole[1], uint64(c.covers[0]))
+		}
+		f.symbol(f.class.at(context), f.classSpecial.at(c.test+1), f.leafWidth, c.outputs+c.most)
 		f.mixedLeaf(c.values[:c.outputs], c.most, c.covers[0])
 		left = sibling{2 + c.outputs + c.most, 4}
 		f.err = nil
@@ -129,7 +180,9 @@ func (c craft) tree(f *format) {
 func TestDecode_readsWhatIsCrafted(t *testing.T) {
 	two := crafted()
 	two.stumps = 2
-	for what, c := range map[string]craft{"boosting": crafted(), "forest": craftedForest(), "two stumps": two} {
+	for i, c := range []craft{crafted(), craftedForest(), two, crafted(), craftedForest(), two} {
+		what := [3]string{"boosting", "forest", "two stumps"}[i%3]
+		c.third = i >= 3
 		b := c.encode()
 		e, err := Decode(b)
 		if err != nil {
@@ -180,25 +233,33 @@ func TestDecode_refusesWhatNoWriterWrites(t *testing.T) {
 		{"a later class called the most", true, func(c *craft) { c.most = 2 }},
 		{"a count above the cover", true, func(c *craft) { c.values[2], c.values[0] = 0.9, 0.9 }},
 		{"classes above the cover", true, func(c *craft) { c.covers[0] = 2; c.values = []float64{0.5, 1, 0.5, 0, 1, 0} }},
+		{"a leaf of one class without rows", true, func(c *craft) { c.covers[1] = 0 }},
 		{"one class called mixed", true, func(c *craft) { c.values[0], c.values[2] = 0, 0 }},
 		{"fractions with longer leaves", true, func(c *craft) { c.leaf = leafDouble }},
 	} {
-		w := crafted()
-		if c.forest {
-			w = craftedForest()
-		}
-		c.spoil(&w)
-		if e, err := Decode(w.encode()); !errors.Is(err, ErrFormat) || e != nil {
-			t.Errorf("%s: got %v, %v, want ErrFormat", c.what, e, err)
+		for _, third := range []bool{false, true} {
+			w := crafted()
+			if c.forest {
+				w = craftedForest()
+			}
+			c.spoil(&w)
+			if w.third = third; third && c.what == "another shift" {
+				continue // has none
+			}
+			if e, err := Decode(w.encode()); !errors.Is(err, ErrFormat) || e != nil {
+				t.Errorf("%s, version 3 %v: got %v, %v, want ErrFormat", c.what, third, e, err)
+			}
 		}
 	}
 }
 
 // layoutFailure writes a layout and returns what reading it fails with.
-func layoutFailure(l layout) error {
+func layoutFailure(l layout, third bool) error {
 	w := newFormat(newWriter(), &Ensemble{features: 4, lay: l})
+	w.third = third
 	w.layout(20)
 	r := newFormat(newReader(w.finish()), &Ensemble{features: 4})
+	r.third = third
 	r.layout(20)
 	return r.failure()
 }
@@ -207,13 +268,15 @@ func layoutFailure(l layout) error {
 func TestLayout_refusesWhatNewNeverMakes(t *testing.T) {
 	a, b := set{1, false, []uint64{5}}, set{1, true, []uint64{5}}
 	for what, sets := range map[string][]set{"in order": {a, b}, "out of order": {b, a}, "twice": {a, a}, "zero word": {{1, false, []uint64{5, 0}}}} {
-		if err := layoutFailure(layout{sets: sets}); (err == nil) != (what == "in order") {
+		if err := layoutFailure(layout{sets: sets}, false); (err == nil) != (what == "in order") {
 			t.Errorf("sets %s: got %v", what, err)
 		}
 	}
 	for what, edges := range map[string][]float64{"0": {0, 0.1}, "-0": {math.Copysign(0, -1), 0.1}} {
-		if err := layoutFailure(layout{numeric: []numeric{{edges: edges, left: -1}}}); (err == nil) != (what == "0") {
-			t.Errorf("edge %s: got %v", what, err)
+		for _, third := range []bool{false, true} {
+			if err := layoutFailure(layout{numeric: []numeric{{edges: edges, left: -1}}}, third); (err == nil) != (what == "0") {
+				t.Errorf("edge %s: got %v", what, err)
+			}
 		}
 	}
 }
@@ -227,20 +290,24 @@ func TestLayout_refusesStepsOutOfRange(t *testing.T) {
 	}{
 		{"halves", 0, 0, []uint64{3, 0}, true},
 		{"halves by 4", 0, 2, []uint64{3, 0}, true},
+		{"0 after 1", 0, 0, []uint64{1, math.MaxUint64 - 1}, false},
 		{"past the last key", 2, 0, []uint64{1 << 60, math.MaxUint64 - 1<<61 - 1}, false},
 		{"shifted out", 2, 63, []uint64{5, 1}, false},
 		{"past the last half", 0, 0, []uint64{3, 1 << 45}, false},
 		{"past the last float32", 1, 0, []uint64{3, 1 << 33}, false},
 		{"to NaN", 2, 0, []uint64{1 << 60, 1<<63 - 1<<60 - 2}, false},
 	} {
-		craft := crafted()
-		craft.grid, craft.shift, craft.keys = c.grid, c.shift, c.keys
-		w := newFormat(newWriter(), &Ensemble{features: 4})
-		craft.layout(w)
-		r := newFormat(newReader(w.finish()), &Ensemble{features: 4})
-		r.layout(20)
-		if err := r.failure(); (err == nil) != c.ok {
-			t.Errorf("%s: got %v", c.what, err)
+		for _, third := range []bool{false, true} {
+			craft := crafted()
+			craft.grid, craft.shift, craft.keys, craft.third = c.grid, c.shift, c.keys, third
+			w := newFormat(newWriter(), &Ensemble{features: 4})
+			craft.layout(w)
+			r := newFormat(newReader(w.finish()), &Ensemble{features: 4})
+			r.third = third
+			r.layout(20)
+			if err := r.failure(); (err == nil) != (c.ok || third && c.what == "shifted out") {
+				t.Errorf("%s, version 3 %v: got %v", c.what, third, err)
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 // wider range, so that totals of up to 32 bits lose no precision.
 type coder struct {
 	reading bool
+	mixes   bool // symbol goes between its two contexts
 	broken  bool // reading: the input ended, or a writer does not write it
 	rng     uint64
 	at      uint64 // writing: start of the range; reading: the input less that
@@ -114,18 +115,13 @@ type chance struct {
 
 // update moves the probability towards b: by 1/(n+1.5) at the n-th time, as
 // Krichevsky and Trofimov estimate, down to 1/256. What it moves by is rounded
-// down, so that it reaches neither end.
-func (m *chance) update(b int) {
-	p, rate := uint32(m.p), rates[m.seen]
-	if b == 0 {
-		p += (1<<16 - p) * rate >> 16
-	} else {
-		p -= p * rate >> 16
-	}
-	m.p = uint16(p)
-	if m.seen < 255 {
-		m.seen++
-	}
+// down, so that it reaches neither end. It takes no branch on b, which cannot be
+// foretold.
+func (m *chance) update(b uint64) {
+	p, one := uint64(m.p), -b
+	far := (1<<16-p)&^one | p&one
+	m.p = uint16(p + (far*uint64(rates[m.seen])>>16 ^ one) - one)
+	m.seen += uint8((uint32(m.seen) - 255) >> 31)
 }
 
 var rates = func() (r [256]uint32) {
@@ -137,18 +133,43 @@ var rates = func() (r [256]uint32) {
 
 // bit codes b, 0 or 1.
 func (c *coder) bit(m *chance, b int) int {
-	one := [2]chance{1: *m}
-	b = c.symbol(one[:], nil, 1, b)
-	*m = one[1]
-	return b
+	if m.p == 0 {
+		m.p = probHalf
+	}
+	bound := c.rng >> 16 * uint64(m.p)
+	got := uint64(b)
+	if c.reading {
+		got = (bound - c.at - 1) >> 63
+		c.at -= bound & -got
+	} else {
+		c.at += bound & -got
+	}
+	c.rng = (c.rng-bound)&-got | bound&^-got
+	m.update(got)
+	if c.rng < coderBottom {
+		c.widen()
+	}
+	return int(got)
 }
+
+// shares is how much of a mixture are the chances of a narrower context that
+// was seen n times, in units of 2^-16: nothing at first, in the end two thirds.
+var shares = func() (s [256]int32) {
+	for n := range s {
+		s[n] = int32(2 * n << 15 / (3*n + 1))
+	}
+	return s
+}()
 
 // symbol codes v < 1<<width, highest bit first, in models of 1<<width
 // entries. special is nil, or models of a narrower context, which start from
-// the general ones.
+// the general ones and take their place; if the coder mixes, go between.
 func (c *coder) symbol(general, special []chance, width, v int) int {
-	rng, at := c.rng, c.at
+	rng, at, reading := c.rng, c.at, c.reading
 	general = general[:1<<width]
+	if special != nil {
+		special = special[:1<<width]
+	}
 	node := 1
 	for i := width - 1; i >= 0; i-- {
 		m := &general[node]
@@ -161,24 +182,21 @@ func (c *coder) symbol(general, special []chance, width, v int) int {
 			if s = &special[node]; s.p == 0 {
 				s.p = p
 			}
-			p = s.p
+			if c.mixes {
+				p = uint16(int32(p) + (int32(s.p)-int32(p))*shares[s.seen]>>15)
+			} else {
+				p = s.p
+			}
 		}
 		bound := rng >> 16 * uint64(p)
-		b := v >> i & 1
-		if c.reading {
-			b = 0
-			if at >= bound {
-				b = 1
-				at -= bound
-			}
-		} else if b != 0 {
-			at += bound
-		}
-		if b == 0 {
-			rng = bound
+		b := uint64(v>>i) & 1
+		if reading {
+			b = (bound - at - 1) >> 63
+			at -= bound & -b
 		} else {
-			rng -= bound
+			at += bound & -b
 		}
+		rng = (rng-bound)&-b | bound&^-b
 		m.update(b)
 		if s != nil {
 			s.update(b)
@@ -188,7 +206,7 @@ func (c *coder) symbol(general, special []chance, width, v int) int {
 			c.widen()
 			rng, at = c.rng, c.at
 		}
-		node = node<<1 | b
+		node = node<<1 | int(b)
 	}
 	c.rng, c.at = rng, at
 	return node - 1<<width
@@ -232,7 +250,28 @@ type numbers struct {
 
 // number codes v < 1<<62.
 func (c *coder) number(m *numbers, v uint64) uint64 {
-	n := c.symbol(m.length[:], nil, 6, bits.Len64(v+1)-1)
+	return c.numberOf(m, c.symbol(m.length[:], nil, 6, bits.Len64(v+1)-1), v)
+}
+
+// shortNumber is number with a bit for each of the length, which is faster where
+// numbers are small.
+func (c *coder) shortNumber(m *numbers, v uint64) uint64 {
+	n, want := 0, bits.Len64(v+1)-1
+	for n < len(m.length)-1 {
+		more := 0
+		if n < want {
+			more = 1
+		}
+		if c.bit(&m.length[n], more) == 0 {
+			break
+		}
+		n++
+	}
+	return c.numberOf(m, n, v)
+}
+
+// numberOf codes the n bits of v+1 after its first.
+func (c *coder) numberOf(m *numbers, n int, v uint64) uint64 {
 	rest := v + 1
 	lead := min(n, 3)
 	top := c.symbol(m.lead[n][:], nil, lead, int(rest>>(n-lead)&(1<<lead-1)))

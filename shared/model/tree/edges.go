@@ -10,6 +10,9 @@ import (
 func (f *format) layout(nodes int) {
 	l := &f.e.lay
 	var m layoutModels
+	if f.third {
+		m.keys = new([len(grids)]keyModels)
+	}
 	budget := nodes / 2 // inner nodes at most
 	count := f.countOf(&m, len(l.numeric), min(budget, f.e.features))
 	feature := -1
@@ -29,7 +32,12 @@ func (f *format) layout(nodes int) {
 		if f.reading {
 			n.edges = make([]float64, edges)
 		}
-		if f.edges(&m, n.edges); f.err != nil {
+		if f.third {
+			f.keys(&m, n.edges)
+		} else {
+			f.edges(&m, n.edges)
+		}
+		if f.err != nil {
 			return
 		}
 	}
@@ -56,6 +64,16 @@ func (f *format) layout(nodes int) {
 type layoutModels struct {
 	count numbers
 	delta numbers
+	keys  *[len(grids)]keyModels // of version 3
+}
+
+// keyModels are those of the edges on one grid.
+type keyModels struct {
+	zeros [64]chance
+	after [64][64]chance // by zeros of the edge before
+	below chance         // whether the first edge is below 0
+	first numbers
+	step  numbers
 }
 
 // countOf codes a count of at most limit.
@@ -181,6 +199,68 @@ func (f *format) edges(m *layoutModels, edges []float64) {
 	if f.reading && (g != gridOf(edges) || shift != stepShift(edges, g)) {
 		f.fail("grid %d shifted by %d is not the shortest", g, shift)
 	}
+}
+
+// allZeros stands for the zeros of key 0, which has no odd part.
+const allZeros = 63
+
+// keys codes ascending edges by their keys on a grid: how many zero bits a key
+// ends in, then how far the odd part is from the same part of the key before.
+// Midpoints of short numbers end in many zeros, and each in as many as it can.
+func (f *format) keys(m *layoutModels, edges []float64) {
+	g := 0
+	if !f.reading {
+		g = gridOf(edges)
+	}
+	if g = int(f.raw(2, uint64(g))); g == len(grids) {
+		f.fail("grid %d", g)
+		return
+	}
+	by := &m.keys[g]
+	before, key, zeros := int64(0), int64(0), 0
+	for i := range edges {
+		if !f.reading {
+			key, _ = grids[g].key(edges[i])
+		}
+		zeros = f.symbol(by.zeros[:], by.after[zeros][:], 6, min(bits.TrailingZeros64(uint64(key)), allZeros))
+		switch {
+		case zeros == allZeros:
+			key = 0
+		case i == 0:
+			key = f.firstKey(by, key, zeros)
+		default:
+			low := before >> zeros
+			// Two odd numbers are an even step apart, which is known.
+			odd := low & 1
+			step := f.number(&by.step, (uint64(key>>zeros)-uint64(low)-1)>>1)
+			key = int64(uint64(low)+step<<1+1+uint64(odd)) << zeros
+		}
+		v, ok := grids[g].value(key)
+		if !ok || v == 0 && math.Signbit(v) || f.broken || i > 0 && key <= before ||
+			min(bits.TrailingZeros64(uint64(key)), allZeros) != zeros {
+			f.fail("threshold out of range")
+			return
+		}
+		edges[i], before = v, key
+	}
+	if f.reading && g != gridOf(edges) {
+		f.fail("grid %d is not the shortest", g)
+	}
+}
+
+// firstKey codes a key that is not 0 and ends in zeros.
+func (f *format) firstKey(by *keyModels, key int64, zeros int) int64 {
+	below := 0
+	if key < 0 {
+		below = 1
+	}
+	below = f.bit(&by.below, below)
+	size := uint64(max(key, -key))
+	size = (f.number(&by.first, size>>zeros>>1)<<1 | 1) << zeros
+	if below == 1 {
+		return -int64(size)
+	}
+	return int64(size)
 }
 
 // set codes a category set.

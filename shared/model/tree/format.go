@@ -20,28 +20,31 @@ func malformed(format string, args ...any) error {
 // inside the interval that the ancestors left, cover and leaf.
 type format struct {
 	*coder
-	e     *Ensemble
-	b     *builder // reading
-	cover int
-	leaf  int
-	// second is version 2.
-	second bool
+	e             *Ensemble
+	b             *builder // reading
+	cover         int
+	leaf          int
+	second, third bool // version 2, version 3
 
+	inner        [32][3]chance // version 3: by depth and what is left of a node
 	testWidth    int
 	test         [16][]chance // by depth
 	testSpecial  contexts     // by depth and test above
 	used         []bool       // by test
 	outside      chance
 	ranks        []ranks // by numeric feature
-	low, high    []int   // interval left by the ancestors
+	uses         []uses  // version 3: in place of ranks
+	fresh        [16 * 16]chance
+	low, high    []int // interval left by the ancestors
 	whole        [18]numbers
 	real         *floats
 	leafWidth    int
-	class        contexts // by sibling
+	class        contexts // by sibling, and bits of the cover
 	classSpecial contexts // by sibling and test above
 	present      []chance
 	counts       [16]numbers // by bits of the cover to be shared
 	buffer       []float64   // values of a leaf
+	pure         []uint32    // reading, by class: 1 + offset of a leaf of it alone
 	rows         []float64   // by class, of a leaf
 	leafValue    *floats
 	vectors      seen
@@ -99,20 +102,24 @@ func (f *format) start() {
 	f.testSpecial = newContexts(len(f.test)*(len(l.tests)+1), f.testWidth)
 	for i := range l.numeric {
 		n := len(l.numeric[i].edges)
-		f.ranks = append(f.ranks, newRanks(n))
+		if f.third {
+			f.uses = append(f.uses, newUses(n))
+		} else {
+			f.ranks = append(f.ranks, newRanks(n))
+		}
 		f.low = append(f.low, 0)
 		f.high = append(f.high, n)
 	}
 	k := f.e.outputs
 	if f.leaf == leafCounts || f.leaf == leafWeighted {
 		f.leafWidth = bits.Len(uint(2*k - 1))
-		f.class = newContexts(2*k+2, f.leafWidth)
+		f.class = newContexts(4*(2*k+2), f.leafWidth)
 		f.classSpecial = newContexts((2*k+2)*(len(l.tests)+1), f.leafWidth)
 		f.present = make([]chance, 3*k)
-		f.buffer, f.rows = make([]float64, k), make([]float64, k)
+		f.buffer, f.rows, f.pure = make([]float64, k), make([]float64, k), make([]uint32, k)
 	} else if f.e.kind != Isolation {
 		f.leafWidth = 6
-		f.class = newContexts(64+2, f.leafWidth)
+		f.class = newContexts(4*(64+2), f.leafWidth)
 		f.classSpecial = newContexts((64+2)*(len(l.tests)+1), f.leafWidth)
 	}
 }
@@ -132,7 +139,11 @@ func (f *format) node(d *draft, v int32, depth, above int, left sibling) sibling
 		return f.leafNode(d, v, depth, above, left)
 	}
 	context := min(depth, len(f.test)-1)
-	special := f.testSpecial.at(context*(len(f.e.lay.tests)+1) + above)
+	narrow := above
+	if !f.third {
+		narrow += context * (len(f.e.lay.tests) + 1)
+	}
+	special := f.testSpecial.at(narrow)
 	t := f.symbol(f.test[context], special, f.testWidth, int(d.test[v]))
 	if t >= len(f.e.lay.tests) {
 		f.fail("test %d", t)
@@ -172,13 +183,21 @@ func (f *format) splitRank(i, r int) int {
 			f.fail("rank in an empty interval")
 			return 0
 		}
-		return f.rank(&f.ranks[i], low, high, r)
+		return f.rankIn(i, low, high, r)
 	}
-	r = f.rank(&f.ranks[i], 0, len(f.e.lay.numeric[i].edges), r)
+	r = f.rankIn(i, 0, len(f.e.lay.numeric[i].edges), r)
 	if r >= low && r < high {
 		f.fail("rank %d is not outside", r)
 	}
 	return r
+}
+
+// rankIn codes a rank of numeric feature i, low <= r < high.
+func (f *format) rankIn(i, low, high, r int) int {
+	if f.third {
+		return f.use(&f.uses[i], &f.fresh, low, high, r)
+	}
+	return f.rank(&f.ranks[i], low, high, r)
 }
 
 // leafNode codes a leaf.
@@ -193,7 +212,11 @@ func (f *format) leafNode(d *draft, v int32, depth, above int, left sibling) sib
 		if left.cover > 0 {
 			context = 5 + min(left.cover, 12)
 		}
-		c := f.number(&f.whole[context], uint64(d.cover[v]))
+		code := f.number
+		if f.third {
+			code = f.shortNumber
+		}
+		c := code(&f.whole[context], uint64(d.cover[v]))
 		if c >= wholeLimit {
 			f.fail("cover %d", c)
 			return s
@@ -211,20 +234,19 @@ func (f *format) leafNode(d *draft, v int32, depth, above int, left sibling) sib
 	if f.e.kind == Isolation {
 		return s
 	}
-	general, special := f.class.at(left.leaf), f.classSpecial.at(left.leaf*(len(f.e.lay.tests)+1)+above)
+	context := left.leaf
+	if f.third {
+		context = context<<2 | min(bits.Len64(uint64(d.cover[v])), 3)
+	}
+	general, special := f.class.at(context), f.classSpecial.at(left.leaf*(len(f.e.lay.tests)+1)+above)
 	switch f.leaf {
-	case leafCounts:
-		if !f.reading {
+	case leafCounts, leafWeighted:
+		if f.leaf == leafCounts && !f.reading {
 			copy(f.buffer, f.e.table[d.leaf[v]:])
 		}
-		s.leaf = 2 + f.countLeaf(d.cover[v], general, special)
-		if f.reading && f.err == nil {
-			f.keep(d, v, f.buffer)
-		}
-	case leafWeighted:
-		s.leaf = 2 + f.countLeaf(d.cover[v], general, special)
-		if f.reading && f.err == nil {
-			f.fromCounts(d, v)
+		symbol := f.countLeaf(d.cover[v], general, special)
+		if s.leaf = 2 + symbol; f.reading && f.err == nil {
+			f.countedLeaf(d, v, symbol)
 		}
 	default:
 		s.leaf = 2 + f.tableLeaf(d, v, general, special)
@@ -245,6 +267,35 @@ func (f *format) toCounts(d *draft, v int32) {
 		f.buffer[j] = r / n
 	}
 	d.cover[v] = n
+}
+
+// countedLeaf keeps the values of a leaf that was read: the shares in buffer.
+func (f *format) countedLeaf(d *draft, v int32, symbol int) {
+	if symbol >= f.e.outputs {
+		f.mixedValues(d, v)
+		return
+	}
+	if d.cover[v] == 0 {
+		f.fail("a leaf without rows")
+		return
+	}
+	if f.leaf == leafWeighted {
+		d.cover[v] *= f.e.weights[symbol]
+	}
+	if f.pure[symbol] == 0 {
+		f.keep(d, v, f.buffer)
+		f.pure[symbol] = d.leaf[v] + 1
+	}
+	d.leaf[v] = f.pure[symbol] - 1
+}
+
+// mixedValues keeps a leaf of several classes.
+func (f *format) mixedValues(d *draft, v int32) {
+	if f.leaf == leafWeighted {
+		f.fromCounts(d, v)
+		return
+	}
+	f.keep(d, v, f.buffer)
 }
 
 // fromCounts is the inverse of toCounts, for a leaf that was read.
@@ -326,7 +377,11 @@ func (f *format) mixedLeaf(values []float64, most int, cover float64) {
 		}
 		extra := uint64(0)
 		if slack > 0 {
-			extra = f.number(&f.counts[min(bits.Len64(uint64(slack)), len(f.counts))-1], uint64(math.Round(p*cover))-1)
+			code := f.number
+			if f.third {
+				code = f.shortNumber
+			}
+			extra = code(&f.counts[min(bits.Len64(uint64(slack)), len(f.counts))-1], uint64(math.Round(p*cover))-1)
 			if extra > uint64(slack) {
 				f.fail("count %d above the cover", extra)
 				return

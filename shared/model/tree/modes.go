@@ -14,7 +14,7 @@ const (
 	leafCounts = iota // cover times value is a whole number
 	leafSingle
 	leafDouble
-	leafWeighted // version 2: counts times class weights, which give the cover, too
+	leafWeighted // since version 2: counts times class weights, which give the cover, too
 )
 
 // wholeLimit bounds covers written as whole numbers; their sums are exact.
@@ -27,7 +27,7 @@ func (f *format) modes() {
 	}
 	f.cover = int(f.raw(2, uint64(f.cover)))
 	f.leaf = int(f.raw(2, uint64(f.leaf)))
-	if (f.leaf == leafWeighted) != (f.second && f.cover == coverWhole) {
+	if f.leaf == leafWeighted && f.cover != coverWhole || !f.third && (f.leaf == leafWeighted) != f.second {
 		f.fail("modes %d and %d of this version", f.cover, f.leaf)
 	}
 	if f.leaf == leafWeighted {

@@ -14,7 +14,9 @@
 // that of package math differs by platform.
 //
 // Limits are the Max constants. The encoding starts with its version; Decode
-// reads every version that was released, today version 1.
+// reads every version that was released, and what it returns encodes to the
+// bytes it was read from; New's ensembles encode in version 3, oblivious ones in
+// version 2.
 //
 // Sources: rank binning and blocks as in onnxruntime and XGBoost; Liu, Ting,
 // Zhou, Isolation Forest, ICDM 2008, for the anomaly score.
@@ -65,7 +67,8 @@ type Ensemble struct {
 	quickOnce   sync.Once
 	quickForm   *quick
 
-	even *even // Oblivious: instead of the fields from root on
+	even    *even    // Oblivious: instead of the fields from root on
+	oblique *oblique // Isolation with oblique splits: with root, output and cover
 }
 
 // New checks src and builds the ensemble in O(nodes·log thresholds). A broken
@@ -76,6 +79,9 @@ func New(src Source) (*Ensemble, error) {
 	}
 	if src.Kind == Oblivious {
 		return newOblivious(&src)
+	}
+	if src.Oblique != nil {
+		return newObliqueIsolation(&src)
 	}
 	total := 0
 	for i := range src.Trees {
@@ -140,6 +146,9 @@ func (e *Ensemble) Nodes() int {
 	if e.even != nil {
 		return e.even.nodes()
 	}
+	if e.oblique != nil {
+		return len(e.oblique.left)
+	}
 	return len(e.leaf)
 }
 
@@ -166,7 +175,7 @@ func (e *Ensemble) String() string {
 
 // MemoryBytes returns roughly what the ensemble holds in memory.
 func (e *Ensemble) MemoryBytes() int {
-	n := e.even.memoryBytes() + 4*cap(e.narrow) + 8*cap(e.wide) + 4*cap(e.leaf) + 8*cap(e.cover) + 8*cap(e.table)
+	n := e.even.memoryBytes() + e.oblique.memoryBytes() + 4*cap(e.narrow) + 8*cap(e.wide) + 4*cap(e.leaf) + 8*cap(e.cover) + 8*cap(e.table)
 	for i := range e.lay.numeric {
 		n += 16 * len(e.lay.numeric[i].edges)
 	}

@@ -23,7 +23,7 @@ func TestClassWeights_shortenTheEncoding(t *testing.T) {
 	small := encoded(t, build(t, s))
 	s.ClassWeights = nil
 	large := encoded(t, build(t, s))
-	if small[4] != 2 || large[4] != 1 || 2*len(small) > len(large) {
+	if small[4] != 3 || large[4] != 3 || 2*len(small) > len(large) {
 		t.Errorf("version %d with %d bytes, without weights version %d with %d", small[4], len(small), large[4], len(large))
 	}
 	s.ClassWeights = append([]float64(nil), weights...)
