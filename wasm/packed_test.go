@@ -323,3 +323,43 @@ func TestPacked_hostile(t *testing.T) {
 		v.waitFor(t, name+": "+c.want, `document.body.innerText.includes('`+name+`') && document.body.innerText.includes('`+c.want+`')`)
 	}
 }
+
+// Cancelling while a file is unpacked keeps what was scored, and the next file
+// is read as ever.
+func TestPacked_cancel(t *testing.T) {
+	flows := readFile(t, "../models/sample/flows.csv")
+	head, rows, _ := bytes.Cut(flows, []byte("\n"))
+	large := slices.Concat(head, []byte("\n"), bytes.Repeat(rows, 500))
+	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{})
+	v.open(t)
+	v.waitFor(t, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
+	v.drop(t, "large.csv.zst", zipped(t, large))
+	v.waitFor(t, "a running run", `[...document.querySelectorAll('.run button')].some(b => b.innerText === 'Cancel') && document.querySelector('#grid [role=row][aria-rowindex="3"]')`)
+	if err := v.frame(`[...document.querySelectorAll('.run button')].find(b => b.innerText === 'Cancel').click()`, nil); err != nil {
+		t.Fatal(err)
+	}
+	v.waitFor(t, "the end", finished)
+	if n := v.number(t, `Number(document.querySelector('.tile dd').innerText.replace(/\D/g, ''))`); n < 1 || n >= 500*557 {
+		t.Errorf("%v rows were scored of a run that was cancelled", n)
+	}
+	v.drop(t, "flows.csv.zst", zipped(t, flows))
+	v.waitFor(t, "the next file", finished+` && document.querySelector('.run').innerText.includes('flows.csv.zst')`)
+	if got := v.text(t, ".tile dd"); got != "557" {
+		t.Errorf("%s rows of the next file", got)
+	}
+}
+
+// The page of one file brings its reader along.
+func TestPacked_fromDisk(t *testing.T) {
+	v := startVisit(t, onDisk(t), options())
+	v.open(t)
+	v.waitFor(t, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
+	flows := readFile(t, "../models/sample/flows.csv")
+	for name, content := range map[string][]byte{"flows.csv.zst": zipped(t, flows), "flows.parquet": parquetOf(t, flows, compress.Codecs.Snappy)} {
+		v.drop(t, name, content)
+		v.waitFor(t, name, finished+` && document.querySelector('.run').innerText.includes('`+name+`')`)
+		if got := v.text(t, ".tile dd"); got != "557" {
+			t.Errorf("%s: %s rows", name, got)
+		}
+	}
+}

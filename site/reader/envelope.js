@@ -1,6 +1,7 @@
 // Envelopes of agents: protobuf messages with metrics, as the .proto files of
 // cloister/builder/internal/telemetry/pb have them, and what they add up to.
-import { blake2b256 } from './blake2b.js';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { blake2b } from '@noble/hashes/blake2.js';
 
 const maxBlob = 16 << 20;
 const maxColumns = 512; // that of cloister/shared/telemetry
@@ -38,75 +39,23 @@ const envelope = {
   1: ['version', 'string'], 2: ['time', 'varint'], 3: ['key', 'string'], 4: ['flow', flow], 5: ['sig', 'bytes'], 6: ['before', 'bytes'], 7: ['payload', 'bytes'],
 };
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 // decode reads a message into out, or throws. A field of another wire type than
 // its own is unknown, a message that comes twice is merged.
 function decode(fields, b, out = {}, depth = 0) {
   if (depth > 100) throw new Error('nested too deeply');
-  const at = { i: 0 };
-  while (at.i < b.length) {
-    const tag = varint(b, at), number = Number(tag >> 3n), wire = Number(tag & 7n);
-    if (number < 1 || number > 0x1fffffff) throw new Error('field number');
-    const from = at.i;
+  const r = new BinaryReader(b);
+  while (r.pos < r.len) {
+    const [number, wire] = r.tag();
     const [name, kind, list] = fields[number] || [];
-    const want = kind === 'varint' ? 0 : kind === 'double' ? 1 : kind ? 2 : -1;
-    if (wire !== want) { skip(b, at, number, wire, 0); continue; }
-    if (kind === 'varint') { out[name] = varint(b, at); continue; }
-    if (kind === 'double') {
-      if (at.i + 8 > b.length) throw new Error('cut short');
-      out[name] = new DataView(b.buffer, b.byteOffset + from, 8).getFloat64(0, true);
-      at.i += 8;
-      continue;
-    }
-    const value = bytes(b, at);
-    if (kind === 'bytes') out[name] = value;
-    else if (kind === 'string') out[name] = utf8.decode(value);
-    else if (list) (out[name] ||= []).push(decode(kind, value, {}, depth + 1));
-    else out[name] = decode(kind, value, kind === pair ? {} : out[name], depth + 1);
+    if (!kind || wire !== ({ varint: 0, double: 1 }[kind] ?? 2)) r.skip(wire, number);
+    else if (kind === 'varint') out[name] = r.uint64();
+    else if (kind === 'double') out[name] = r.double();
+    else if (kind === 'bytes') out[name] = r.bytes();
+    else if (kind === 'string') out[name] = r.string(true);
+    else if (list) (out[name] ||= []).push(decode(kind, r.bytes(), {}, depth + 1));
+    else out[name] = decode(kind, r.bytes(), kind === pair ? {} : out[name], depth + 1);
   }
   return out;
-}
-
-function varint(b, at) {
-  let v = 0n;
-  for (let shift = 0n; shift < 70n; shift += 7n) {
-    if (at.i >= b.length) throw new Error('cut short');
-    const x = b[at.i++];
-    if (shift === 63n && x > 1) break;
-    v |= BigInt(x & 127) << shift;
-    if (x < 128) return v;
-  }
-  throw new Error('a number of more than 64 bits');
-}
-
-function bytes(b, at) {
-  const n = varint(b, at);
-  if (n > BigInt(b.length - at.i)) throw new Error('cut short');
-  at.i += Number(n);
-  return b.subarray(at.i - Number(n), at.i);
-}
-
-function skip(b, at, number, wire, depth) {
-  switch (wire) {
-    case 0: varint(b, at); return;
-    case 1: at.i += 8; break;
-    case 2: bytes(b, at); return;
-    case 3: // a group, up to its end
-      for (;;) {
-        if (depth > 1000) throw new Error('nested too deeply');
-        const tag = varint(b, at), inner = Number(tag >> 3n);
-        if (inner < 1 || inner > 0x1fffffff) throw new Error('field number');
-        if ((tag & 7n) === 4n) {
-          if (inner !== number) throw new Error('the end of another group');
-          return;
-        }
-        skip(b, at, inner, Number(tag & 7n), depth + 1);
-      }
-    case 5: at.i += 4; break;
-    default: throw new Error('wire type');
-  }
-  if (at.i > b.length) throw new Error('cut short');
 }
 
 const attempt = (fields, b) => { try { return decode(fields, b); } catch { return null; } };
@@ -161,7 +110,7 @@ export class Collector {
   row(idem, nanos, blob, sum) {
     const c = this.count;
     c.rows++;
-    if (blob.length > maxBlob || !same(sum, blake2b256(blob)) && !same(sum, blob)) { c.corrupt++; return; }
+    if (blob.length > maxBlob || !same(sum, blake2b(blob, { dkLen: 32 })) && !same(sum, blob)) { c.corrupt++; return; }
     const found = open(blob);
     if (!found) { c.undecodable++; return; }
     c.decodable++;

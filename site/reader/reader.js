@@ -1,24 +1,3 @@
-/*!
-Holds parts of fzstd (Copyright (c) 2020 Arjun Barrett) and of hyparquet,
-hyparquet-compressors and hysnappy (by Hyperparam), all under the MIT licence:
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of
-this software and associated documentation files (the "Software"), to deal in
-the Software without restriction, including without limitation the rights to
-use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of
-the Software, and to permit persons to whom the Software is furnished to do so,
-subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all
-copies or substantial portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
-FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
-COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN
-AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
-WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-*/
 // The reader unpacks what the scorer cannot: zstd, Parquet, SQLite. It runs in a
 // worker of its own, started by the scorer's worker when such a file comes, so
 // that foreign code and hostile files meet in a realm that has nothing but the
@@ -29,7 +8,7 @@ WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 import { Rows } from './cells.js';
 import { openDatabase } from './sqlite.js';
 import { openParquet } from './parquet.js';
-import { Unpacker } from './zstd.js';
+import { Unpacker, ready } from './zstd.js';
 
 // What is open, by id, the one used last at the end. The program does not say
 // when it is done with a file, so the oldest make room.
@@ -70,6 +49,7 @@ const answers = {
 self.onmessage = async ({ data }) => {
   let answer;
   try {
+    await ready;
     answer = await answers[data.op](data);
   } catch (e) {
     answer = { error: String(e?.message || e).slice(0, 500) };

@@ -1,6 +1,10 @@
 // A SQLite database is read page by page: the rows of one table, in the order
 // of their ids, with what its write-ahead log adds. Nothing of it is executed.
 // The file format: sqlite.org/fileformat2.html, by section.
+//
+// This is no library's because sql.js 1.16.0, SQLite itself in WebAssembly, takes
+// 336 kB in gzip where this takes 3, holds the whole file in memory, and offers no
+// way to lay a -wal file beside it.
 import { Collector } from './envelope.js';
 import { Rows, float } from './cells.js';
 

@@ -1,11 +1,15 @@
 // Unpacker unpacks zstd block by block: RFC 8878. Frames and their limits are
 // read here, blocks by fzstd, which knows neither checksums nor modest windows.
 import { Decompress } from 'fzstd';
-import { XXH64 } from './xxh64.js';
+import xxhash from 'xxhash-wasm';
 
 const maxWindow = 128 << 20; // what the zstd command allows without --long
 const maxBlock = 128 << 10; // section 3.1.1.2.3
 const answerBytes = 1 << 20;
+
+let create64;
+// ready is to be awaited before anything is unpacked.
+export const ready = xxhash().then((x) => { create64 = x.create64; });
 
 const le = (b, at, n) => { let v = 0; for (let i = n - 1; i >= 0; i--) v = v * 256 + b[at + i]; return v; };
 
@@ -67,7 +71,7 @@ export class Unpacker {
     const size = sizeBytes ? le(b, 6 - single + idBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0) : -1;
     const window = single ? size : 2 ** (10 + (b[5] >> 3)) * (1 + (b[5] & 7) / 8);
     if (window > maxWindow) this.fail(`window size exceeded: ${window} bytes, at most ${maxWindow}`);
-    const frame = { size, window, n: 0, head: b.slice(0, length), sum: flags & 4 ? new XXH64() : null, emit: null };
+    const frame = { size, window, n: 0, head: b.slice(0, length), sum: flags & 4 ? create64() : null, emit: null };
     frame.blocks = new Decompress((piece) => frame.emit(piece));
     this.frame = frame;
     this.use(length);
@@ -101,7 +105,7 @@ export class Unpacker {
     }
     if (last) {
       if (f.size >= 0 && f.n !== f.size) this.fail(`${f.n} bytes of content, the header has ${f.size}`);
-      if (f.sum && f.sum.low() !== le(b, length, 4)) this.fail('CRC check failed');
+      if (f.sum && Number(f.sum.digest() & 0xffffffffn) !== le(b, length, 4)) this.fail('CRC check failed');
       this.frame = null;
     }
     this.use(length + tail);

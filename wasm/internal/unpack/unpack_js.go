@@ -18,7 +18,7 @@ import (
 // readerPatience is how long the reader of packed files may take for one
 // answer, which holds a megabyte or less. After that it is ended: a file that
 // hangs it is no file to wait for.
-const readerPatience = time.Minute
+var readerPatience = time.Minute
 
 // reader is the reader of packed files. Questions are asked one after the
 // other, from the goroutine that scores.
