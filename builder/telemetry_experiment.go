@@ -25,7 +25,7 @@ type telemetryExperiment struct {
 
 // Help returns the example for --help.
 func (telemetryExperiment) Help() string {
-	return "Prints point-wise figures of anomaly detection on labelled telemetry of real servers (ASD, SMD) and a pump (SKAB): average precision, best F1, VUS-PR with buffers of 0 to 100 rows. Models are fitted on the training part, which lies before the test part; of SKAB, which has none, on the first 400 rows, as its leaderboard does. Boosted trees learn from the first half of the test part and are judged, with the others, on the second.\n\nExample:\n\n  cloister telemetry experiment --data telemetry"
+	return "Prints point-wise figures of anomaly detection on labelled telemetry of real servers (ASD, SMD) and a pump (SKAB): average precision, best F1, VUS-PR with buffers of 0 to 100 rows. Models are fitted on the training part, which lies before the test part; of SKAB, which has none, on the first 400 rows, as its leaderboard does. Boosted trees learn from the first half of the test part and are judged, with the others, on the second. Beside them stand published and measured figures of others, each with its source.\n\nExample:\n\n  cloister telemetry experiment --data telemetry"
 }
 
 // Run judges and prints.
@@ -60,6 +60,7 @@ func (c *telemetryExperiment) Run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "%s, %d series: means over the series\n", set.name, len(series))
 		printMethods(s.out, "whole test part", detect.Methods, results, func(r detect.Result, m string) detect.Score { return r.Whole[m] })
 		printMethods(s.out, "second half of the test part", detect.HalfMethods, results, func(r detect.Result, m string) detect.Score { return r.Half[m] })
+		printReferences(s.out, set.name, series)
 		fmt.Fprintln(s.out)
 		for _, r := range results {
 			for part, scores := range map[string]map[string]detect.Score{"whole": r.Whole, "half": r.Half} {
@@ -97,6 +98,37 @@ func printMethods(w io.Writer, part string, methods []string, results []detect.R
 			}
 		}
 		fmt.Fprintf(w, "  %-30s %8.3f %8.3f %8.3f %8.0f\n", m, sum.AP/n, sum.F1/n, sum.VUSPR/n, n)
+	}
+}
+
+// printReferences prints what others reached on the whole test part, with the
+// sources.
+func printReferences(w io.Writer, set string, series []detect.Series) {
+	var names, sources []string
+	for _, s := range series {
+		names = append(names, s.Name)
+	}
+	figure := func(v float64) string {
+		if math.IsNaN(v) {
+			return "-"
+		}
+		return strconv.FormatFloat(v, 'f', 3, 64)
+	}
+	for i, r := range detect.References(set, names) {
+		if i == 0 {
+			fmt.Fprintf(w, "  %-30s %8s %8s %8s %8s\n", "others, whole test part", "AP", "F1", "VUS-PR", "series")
+		}
+		n := "set"
+		if r.Series > 0 {
+			n = strconv.Itoa(r.Series)
+		}
+		fmt.Fprintf(w, "  %-30s %8s %8s %8s %8s\n", r.Method, figure(r.AP), figure(r.F1), figure(r.VUSPR), n)
+		if !slices.Contains(sources, r.Source) {
+			sources = append(sources, r.Source)
+		}
+	}
+	for _, name := range sources {
+		fmt.Fprintf(w, "  %s: %s\n", name, detect.Sources[name])
 	}
 }
 
