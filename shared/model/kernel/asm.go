@@ -151,6 +151,7 @@ func vectorAt(o uint32, offset int, operands ...code) code {
 }
 
 func loadV(address code, offset int) code      { return vectorAt(0, offset, address) }
+func load8Splat(address code, offset int) code { return vectorAt(7, offset, address) }
 func load64Zero(address code, offset int) code { return vectorAt(0x5d, offset, address) }
 func storeV(address, v code, offset int) code  { return vectorAt(11, offset, address, v) }
 
@@ -169,8 +170,9 @@ func bytes16(b byte) code {
 }
 
 func splat8(a code) code             { return vector(15, a) }
-func above8(a, b code) code          { return vector(0x28, a, b) } // unsigned
+func upTo8(a, b code) code           { return vector(0x2a, a, b) } // unsigned; x86 has no test for above
 func andV(a, b code) code            { return vector(0x4e, a, b) }
+func andNotV(a, b code) code         { return vector(0x4f, a, b) } // a where not b
 func orV(a, b code) code             { return vector(0x50, a, b) }
 func select128(a, b, mask code) code { return vector(0x52, a, b, mask) } // a where mask
 func add8V(a, b code) code           { return vector(0x6e, a, b) }

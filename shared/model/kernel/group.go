@@ -57,9 +57,9 @@ func group() *function {
 			set(t, get(tests)),
 			when(less(get(t), get(end)), repeat(less(get(t), get(end)),
 				set(q, load32(get(t), 4)),
-				set(pattern, add8V(get(pattern), andV(
-					above8(loadV(add(add(get(lanes), mul(load32(get(t), 0), get(stride))), get(r)), 0), splat8(get(q))),
-					splat8(shr(get(q), number(8)))))),
+				set(pattern, add8V(get(pattern), andNotV(
+					splat8(shr(get(q), number(8))),
+					upTo8(loadV(add(add(get(lanes), mul(load32(get(t), 0), get(stride))), get(r)), 0), splat8(get(q)))))),
 				raise(t, 8),
 			)),
 			spread,

@@ -36,7 +36,7 @@ func oblivious() *function {
 		var start, each, end code
 		for i := range n {
 			start = append(start, set(x[i], bytes16(0))...)
-			each = append(each, set(x[i], orV(get(x[i]), andV(above8(loadV(get(from), 16*i), get(level)), get(bit))))...)
+			each = append(each, set(x[i], orV(get(x[i]), andNotV(get(bit), upTo8(loadV(get(from), 16*i), get(level)))))...)
 			end = append(end, storeV(get(to), get(x[i]), 16*i)...)
 		}
 		return cat(start,

@@ -15,23 +15,22 @@ const maxShallow = 6
 // leaves from left to right; columns the address of the rows' bins in the first
 // column; rows a multiple of 16; sums one float64 a row.
 //
-// A row's bit at each level selects among the bits of the nodes below
-// (bitselect); the bits are the leaf's number.
+// Whether a row goes left at each level selects among the answers of the nodes
+// below (bitselect); where it does not are the bits of the leaf's number.
 //
 // In range: offsets were made of column numbers below the layout's, each
 // column has room for rows bins, and a leaf's number has depth bits.
 func shallow(depth int) *function {
 	f, p := newFunction(fmt.Sprintf("shallow%d", depth), 5)
 	nodes, values, columns, rows, sums := p[0], p[1], p[2], p[3], p[4]
-	r, q, base, to := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	r, base, to := f.local(i32), f.local(i32), f.local(i32)
 	number16, half := f.local(v128), f.local(v128)
 	var bits [maxShallow]local
 	for l := range depth {
 		bits[l] = f.local(v128)
 	}
 	test := func(i int) code {
-		return cat(set(q, load32(get(nodes), 4*i)),
-			above8(loadV(add(get(base), shr(get(q), number(8))), 0), splat8(get(q))))
+		return upTo8(loadV(add(get(base), shr(load32(get(nodes), 4*i), number(8))), 0), load8Splat(get(nodes), 4*i))
 	}
 	// pick is the bit of the node at a level that the levels above lead to; at
 	// of them, from the node path on, are decided.
@@ -40,16 +39,16 @@ func shallow(depth int) *function {
 		if at == level {
 			return test(1<<level - 1 + path)
 		}
-		return select128(pick(level, at+1, 2*path+1), pick(level, at+1, 2*path), get(bits[at]))
+		return select128(pick(level, at+1, 2*path), pick(level, at+1, 2*path+1), get(bits[at]))
 	}
 	var body code
 	for l := range depth {
 		body = append(body, set(bits[l], pick(l, 0, 0))...)
 	}
 	// A mask is all ones or zeros; doubling what is there shifts it in.
-	leaf := andV(get(bits[0]), bytes16(1))
+	leaf := andNotV(bytes16(1), get(bits[0]))
 	for l := 1; l < depth; l++ {
-		leaf = orV(andV(get(bits[l]), bytes16(1)), cat(set(number16, leaf), add8V(get(number16), get(number16))))
+		leaf = orV(andNotV(bytes16(1), get(bits[l])), cat(set(number16, leaf), add8V(get(number16), get(number16))))
 	}
 	body = append(body, set(number16, leaf)...)
 	for h, widen := range []func(code) code{low8to16, high8to16} {

@@ -31,9 +31,9 @@ func nodeForm(wide bool) form {
 // nodes is the address of the tree's root; the bins of row r begin at
 // bins + (r << shift) (walk16: two bytes a bin, shift counts them); active
 // is room for the list of rows on their way, and at gets the leaf of each row.
-// It is the compaction of [tree]'s score.go: four steps for all rows, then two
-// at a time for those that have not reached a leaf, without a branch that
-// depends on a row.
+// It is the compaction of [tree]'s score.go: four steps for all rows, then four
+// more for those that have not reached a leaf, without a branch that depends on
+// a row.
 //
 // In range: a node's children and its column were checked by the decoder, a
 // leaf is its own child, and the lists have room for every row.
@@ -94,7 +94,7 @@ func walk(name string, wide bool) *function {
 				set(a, listed()),
 				set(row, rowAt(rowOf())),
 				set(q, add(get(nodes), shl(nodeOf(), number(form.bits)))),
-				next(), next(),
+				next(), next(), next(), next(),
 				reach(rowOf()),
 				keep(),
 				set(kept, add(get(kept), mul(inner(), number(entry)))),

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"cloister/shared/model"
@@ -33,6 +34,10 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		return err
 	}
 	clear(dst)
+	if e.oblique != nil {
+		e.scoreOblique(dst, x)
+		return nil
+	}
 	if e.areAlone(n) {
 		e.scoreAlone(dst, x, n)
 		return nil
@@ -47,7 +52,7 @@ func (e *Ensemble) Margin(dst, x []float64) error {
 		e.scoreQuick(dst, x, nil, n)
 	} else if e.narrow == nil {
 		e.scoreWide(dst, n, func(bins []uint16, shift, r, m int) {
-			bin(&e.lay, bins, shift, x[r*e.features:(r+m)*e.features], e.features)
+			bin(e, bins, shift, x[r*e.features:(r+m)*e.features])
 		})
 	} else if n < fewRows {
 		for r := range n {
@@ -69,6 +74,7 @@ type Binned struct {
 	rows   int
 	narrow []uint8 // rows of 1<<strideBits bins
 	wide   []uint16
+	plain  []float64 // the rows themselves, of an oblique ensemble
 }
 
 // Bin ranks the rows of x, n×d row-major. It allocates one byte (large
@@ -78,13 +84,17 @@ func (e *Ensemble) Bin(x []float64) (*Binned, error) {
 		return nil, &model.ShapeError{What: "x", Got: len(x), Want: fmt.Sprintf("a multiple of %d", e.features)}
 	}
 	b := &Binned{of: e, rows: len(x) / e.features}
+	if e.oblique != nil {
+		b.plain, b.wide = slices.Clone(x), make([]uint16, b.rows)
+		return b, nil
+	}
 	shift := e.lay.strideBits()
 	if e.lay.span == narrowSpan {
 		b.narrow = make([]uint8, b.rows<<shift, upTo(b.rows, turned)<<shift)
-		bin(&e.lay, b.narrow, shift, x, e.features)
+		bin(e, b.narrow, shift, x)
 	} else {
 		b.wide = make([]uint16, b.rows<<shift, upTo(b.rows, turned)<<shift)
-		bin(&e.lay, b.wide, shift, x, e.features)
+		bin(e, b.wide, shift, x)
 	}
 	return b, nil
 }
@@ -128,6 +138,11 @@ func (e *Ensemble) PredictBinned(dst []float64, b *Binned) error {
 	}
 	clear(dst)
 	shift := e.lay.strideBits()
+	if e.oblique != nil {
+		e.scoreOblique(dst, b.plain)
+		e.applyLink(dst)
+		return nil
+	}
 	if e.even != nil {
 		e.scoreEvenBinned(dst, b.narrow, b.rows)
 		e.applyLink(dst)
@@ -177,7 +192,7 @@ func (e *Ensemble) scoreNarrow(dst, x []float64, n int) {
 	}
 	for r := 0; r < n; r += blockRows {
 		m := min(blockRows, n-r)
-		bin(&e.lay, s.bins[:m<<shift], shift, x[r*e.features:(r+m)*e.features], e.features)
+		bin(e, s.bins[:m<<shift], shift, x[r*e.features:(r+m)*e.features])
 		e.scoreBlock(dst[r*e.outputs:(r+m)*e.outputs], s.bins[:m<<shift], m, s)
 	}
 }
@@ -296,7 +311,7 @@ func (e *Ensemble) addLeaf(dst []float64, t, i int) {
 // that their cache misses overlap.
 func (e *Ensemble) scoreRow(dst, x []float64) {
 	var buf [narrowColumns]uint8
-	bin(&e.lay, buf[:], e.lay.strideBits(), x, e.features)
+	bin(e, buf[:], e.lay.strideBits(), x)
 	t := 0
 	for ; t+4 <= len(e.output); t += 4 {
 		o := (*[5]int)(e.root[t : t+5])
@@ -333,7 +348,9 @@ const wideBins = 1 << 17
 // from r on.
 func (e *Ensemble) scoreWide(dst []float64, n int, load func(bins []uint16, shift, r, m int)) {
 	shift := e.lay.strideBits()
-	block := min(n, blockRows, max(1, wideBins>>shift))
+	// Twice those of scoreQuick: a deep forest that streams through a cache which
+	// others use, too, costs more than bins that do not stay in it.
+	block := min(n, blockRows, max(1, 2*wideBins>>shift))
 	bins := make([]uint16, block<<shift)
 	s := wideScratches.Get().(*wideScratch)
 	defer wideScratches.Put(s)
