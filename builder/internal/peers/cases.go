@@ -23,6 +23,7 @@ type contest struct {
 	peers     []fitPeer
 	browser   bool // ends with the model for browsers and the curve
 	slowShap  int  // rows that SHAP peers explain at once
+	once      bool // one round of slow work, for a peer that takes a minute to load
 
 	fitGoal, nativeGoal, webGoal, webNativeGoal, singleGoal, loadGoal float64
 	bytesGoal, onnxGoal, joblibGoal                                   float64
@@ -72,6 +73,14 @@ func (s *session) measure(c *contest) error {
 	return s.forget(c)
 }
 
+// slow is how many rounds of slow work a model gets.
+func (s *session) slow(c *contest) int {
+	if c.once {
+		return 1
+	}
+	return s.size.slow
+}
+
 // fits trains with equal settings, another seed each round.
 func (s *session) fits(c *contest) error {
 	base := request{Do: "fit", Data: c.table.key, Trees: c.trees, Eta: c.eta, Terms: c.terms}
@@ -84,7 +93,7 @@ func (s *session) fits(c *contest) error {
 		list = append(list, contender{s.python, r})
 	}
 	quality := make([][2][]float64, len(list)) // accuracy and log loss, or AUC
-	got, err := interleave(s.size.slow, len(list), func(at, round int) (reply, error) {
+	got, err := interleave(s.slow(c), len(list), func(at, round int) (reply, error) {
 		w, r := list[at].w, list[at].r
 		r.Seed = uint64(round + 1)
 		got, err := w.call(r)
@@ -279,7 +288,7 @@ func (s *session) loading(c *contest) error {
 		{"Node", []string{"onnxruntime-web"}, []contender{{s.nodeOurs, mine}, {s.nodeWeb, onnx}}, 0},
 		{"Chromium", []string{"onnxruntime-web"}, []contender{{s.chromeOurs, mine}, {s.chromeWeb, onnx}}, c.loadGoal},
 	} {
-		got, err := interleave(s.size.slow, len(group.list), func(at, _ int) (reply, error) {
+		got, err := interleave(s.slow(c), len(group.list), func(at, _ int) (reply, error) {
 			g := group.list[at]
 			if group.place == "Chromium" {
 				g.r.Seconds = s.size.chromiumSeconds()
@@ -381,7 +390,7 @@ func (s *session) explaining(c *contest) error {
 			list = append(list, contender{s.old, r})
 		}
 	}
-	v, err := turns(s.size.slow, true, list, rowsPerSecond)
+	v, err := turns(s.slow(c), true, list, rowsPerSecond)
 	if err != nil {
 		return err
 	}
@@ -409,7 +418,7 @@ func (s *session) explaining(c *contest) error {
 	if err != nil {
 		return err
 	}
-	v, err = turns(s.size.slow, true, []contender{{s.ours, r}, {s.chromeOurs, inTab}}, func(r reply) float64 {
+	v, err = turns(s.slow(c), true, []contender{{s.ours, r}, {s.chromeOurs, inTab}}, func(r reply) float64 {
 		return 1e9 * r.CPU / float64(r.Rows) / float64(size.Nodes)
 	})
 	if err != nil {

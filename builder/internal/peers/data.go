@@ -117,10 +117,10 @@ func floatBytes(x []float32) []byte {
 
 // generatedTable makes train rows to learn and test rows to measure. It is
 // made anew each time: drawing is quicker than checking a stored copy.
-func generatedTable(seed uint64, train, test int) *table {
+func generatedTable(key string, seed uint64, train, test int) *table {
 	x, y := generate(seed, train+test)
-	t := &table{key: "S", features: generatedFeatures, classes: generatedClasses}
-	t.text = fmt.Sprintf("S: generated, %d + %d rows x %d, %d classes, seed %d", train, test, t.features, t.classes, seed)
+	t := &table{key: key, features: generatedFeatures, classes: generatedClasses}
+	t.text = fmt.Sprintf("%s: generated, %d + %d rows x %d, %d classes, seed %d", key, train, test, t.features, t.classes, seed)
 	labels := make([]int, len(y))
 	for i, c := range y {
 		labels[i] = int(c)

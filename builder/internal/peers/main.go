@@ -154,7 +154,7 @@ func loadAverage() string {
 
 // allCases lists the models, on real tables where they are.
 func allCases(size size, data string) ([]*contest, error) {
-	made := generatedTable(1, size.train, size.test)
+	made := generatedTable("S", 1, size.train, size.test)
 	real := func(read func() (*table, error)) (*table, error) {
 		t, err := read()
 		if missing(err) {
@@ -182,13 +182,18 @@ func allCases(size size, data string) ([]*contest, error) {
 			fitGoal: 1, singleGoal: 10, nativeGoal: 1.4, webGoal: 4, webNativeGoal: 2, shapGoal: 20, webShapGoal: 50}
 	}
 	deep := forest("forest100", made, 100)
-	deep.webGoal, deep.loadGoal, deep.nodeGoal = 4, 100, 40
+	deep.webGoal, deep.nodeGoal = 4, 40
+	// Half a million nodes in few trees, which need many rows: what onnxruntime-web
+	// takes to load grows with the square of a tree's nodes.
+	large := generatedTable("L", 1, size.large, size.test)
+	deepest := forest("forest20", large, 20)
+	deepest.webGoal, deepest.loadGoal, deepest.nodeGoal, deepest.once, deepest.slowShap = 4, 100, 40, true, 4
 	small := forest("forest300", k, 300)
 	small.webGoal = 2
 	small100 := boost("boost100", made, 100, 0.3)
 	small100.browser = true
 	list := []*contest{
-		deep, small,
+		deep, deepest, small,
 		small100, boost("boost500", k, 500, 0.1),
 		{key: "isolation100", name: "isolation 100, " + b.key, lib: "isolation", table: b, trees: 100,
 			peers:    []fitPeer{{"isolation", sklearn, 0}, {"isolation", sklearn + " with contamination", 0.01}},

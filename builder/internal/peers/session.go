@@ -25,6 +25,7 @@ type session struct {
 type size struct {
 	name              string
 	train, test       int     // rows of the generated table
+	large             int     // rows of the one for half a million nodes
 	real              int     // rows at most of a real table
 	rounds, slow      int     // of quick and of slow work
 	seconds           float64 // of processor time a quick measurement lasts
@@ -38,9 +39,9 @@ type size struct {
 func (s size) chromiumSeconds() float64 { return 2 * s.seconds }
 
 var sizes = map[string]size{
-	"tiny":  {"tiny", 1500, 800, 3000, 2, 1, 0.05, 800, 200_000, false},
-	"small": {"small", 20_000, 10_000, 40_000, 5, 3, 0.3, 8192, 500_000, false},
-	"full":  {"full", 200_000, 42_900, 200_000, 5, 3, 0.5, 8192, 500_000, true},
+	"tiny":  {"tiny", 1500, 800, 3000, 3000, 2, 1, 0.05, 800, 200_000, false},
+	"small": {"small", 20_000, 10_000, 200_000, 40_000, 5, 3, 0.3, 8192, 500_000, false},
+	"full":  {"full", 200_000, 42_900, 200_000, 200_000, 5, 3, 0.5, 8192, 500_000, true},
 }
 
 // begin starts the workers.

@@ -200,7 +200,7 @@ func TestGenerate_deterministic(t *testing.T) {
 }
 
 func TestTable_writesWhatItReads(t *testing.T) {
-	made := generatedTable(3, 50, 20)
+	made := generatedTable("S", 3, 50, 20)
 	dir := t.TempDir()
 	if err := made.write(dir); err != nil {
 		t.Fatal(err)
