@@ -30,6 +30,7 @@ var layers = map[string]string{
 	"shared/model":  "shared/wire",
 	"shared/header": "",
 
+	"shared/job/jobtest":              "shared/job",
 	"shared/model/kernel":             "",
 	"shared/model/modeltest":          "shared/model",
 	"shared/model/native":             "",

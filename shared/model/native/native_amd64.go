@@ -112,6 +112,33 @@ func Down8(nodes []uint32, bins []uint8, shift, rows int, start []uint32, number
 //go:noescape
 func Down16(nodes []uint64, bins []uint16, shift, rows int, start []uint32, numbers []uint8, active []uint64, at []uint32)
 
+//go:noescape
+func row8(nodes []uint32, root []int, bins []uint8, at []uint32)
+
+//go:noescape
+func row16(nodes []uint64, root []int, bins []uint16, at []uint32)
+
+//go:noescape
+func addRow(leaf []uint32, table []float64, output []int32, at []uint32, sums []float64)
+
+// Row8 adds up the leaves of one row: see tree.Kernel.Row8.
+func Row8(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
+	row8(nodes, root, bins, at)
+	addRow(leaf, table, output, at, sums)
+}
+
+// Row16 is Row8 for eight-byte nodes.
+func Row16(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
+	row16(nodes, root, bins, at)
+	addRow(leaf, table, output, at, sums)
+}
+
+// ObliviousRow adds up the leaves of one row of oblivious trees: see
+// tree.Kernel.ObliviousRow.
+//
+//go:noescape
+func ObliviousRow(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
+
 // Leaves8 adds up leaves: see tree.Loops.Leaves.
 //
 //go:noescape

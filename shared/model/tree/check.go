@@ -67,12 +67,21 @@ func checkEnsemble(s *Source) error {
 		return ensembleError("a %v has oblivious trees", s.Kind)
 	case s.Kind == Oblivious && s.Trees != nil:
 		return ensembleError("an oblivious ensemble has other trees")
-	case len(s.Trees)+len(s.Levels) == 0:
+	case s.Oblique != nil && (s.Kind != Isolation || s.Trees != nil):
+		return ensembleError("a %v has oblique trees, or others beside them", s.Kind)
+	case s.Oblique == nil && s.Scale != nil:
+		return ensembleError("factors of features without oblique trees")
+	case len(s.Trees)+len(s.Levels)+len(s.Oblique) == 0:
 		return ensembleError("no trees")
 	case len(s.Levels) > MaxOblivious:
 		return &LimitError{"oblivious trees", MaxOblivious, len(s.Levels)}
-	case len(s.Trees) > MaxTrees:
-		return &LimitError{"trees", MaxTrees, len(s.Trees)}
+	case len(s.Trees)+len(s.Oblique) > MaxTrees:
+		return &LimitError{"trees", MaxTrees, len(s.Trees) + len(s.Oblique)}
+	}
+	if s.Oblique != nil {
+		if err := checkScale(s.Scale, s.Features); err != nil {
+			return err
+		}
 	}
 	if s.ClassWeights != nil && (s.Kind != Forest || len(s.ClassWeights) != s.Outputs || s.Outputs < 2) {
 		return ensembleError("%d class weights for %d outputs of a %v", len(s.ClassWeights), s.Outputs, s.Kind)

@@ -19,11 +19,11 @@ type Kernel struct {
 	// rows have reached.
 	Leaves8  func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int)
 	Leaves16 func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int)
-	// RankRow8 and RankRow16 rank one row, for the three below; without them rows
-	// that come alone take this package's own loops. plan has eight words
-	// a feature, its byte offsets in x and keys, half its keys in bytes, its edges,
-	// the byte offsets of its columns in bins, right and left, -1 for none, and
-	// how many each test has.
+	// RankRow8 and RankRow16 rank one row for the three below, without which rows
+	// that come alone take this package's own loops; Narrow and Wide do it if
+	// they are there. plan has eight words a feature, its byte offsets in x and
+	// keys, half its keys in bytes, its edges, the byte offsets of its columns in
+	// bins, right and left, -1 for none, and how many each test has.
 	RankRow8  func(x []float64, plan []int32, keys []uint64, bins []uint8)
 	RankRow16 func(x []float64, plan []int32, keys []uint64, bins []uint16)
 	// Row8 and Row16 add to sums the leaves that one row reaches, by tree: its one
@@ -31,6 +31,10 @@ type Kernel struct {
 	// a number a tree.
 	Row8  func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
 	Row16 func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
+	// ShallowRow adds to sums the leaves that one row of 64 bins reaches in trees
+	// of a depth up to 6, sixteen together: tests are, by node in heap order, their
+	// columns and their thresholds, values 64 a tree.
+	ShallowRow func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64)
 	// ObliviousRow is Oblivious for one row, whose bins lie side by side.
 	ObliviousRow func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
@@ -123,7 +127,7 @@ func binFast[T uint8 | uint16](l *layout, dst []T, shift, step int, x []float64,
 // fastColumns ranks the rows of x into columns, step apart, with the kernel.
 func (e *Ensemble) fastColumns(columns []uint8, step int, x []float64) {
 	if loops.Narrow != nil {
-		rankColumns(e, loops.Narrow, columns, step, x)
+		rankTo(e, loops.Narrow, columns, 1, step, x)
 		return
 	}
 	binFast(&e.lay, columns, 0, step, x, e.features)

@@ -270,14 +270,19 @@ const chunkRows = 32
 const fastChunkRows = 256
 
 // bin ranks the rows of x, n×d, into dst, rows of 1<<shift bins.
-func bin[T uint8 | uint16](l *layout, dst []T, shift int, x []float64, d int) {
-	rows, do := chunkRows, binChunk[T]
-	if loops != nil && loops.Bin8 != nil && len(x) >= fewRows*d {
-		rows, do = fastChunkRows, func(l *layout, dst []T, shift int, x []float64, d int) { binFast(l, dst, shift, 1, x, d) }
+func bin[T uint8 | uint16](e *Ensemble, dst []T, shift int, x []float64) {
+	l, d := &e.lay, e.features
+	rows, do := chunkRows, func(dst []T, x []float64) { binChunk(l, dst, shift, x, d) }
+	switch {
+	case loops == nil:
+	case loops.Narrow != nil:
+		rows, do = len(x), func(dst []T, x []float64) { rankRows(e, dst, shift, x) }
+	case loops.Bin8 != nil && len(x) >= fewRows*d:
+		rows, do = fastChunkRows, func(dst []T, x []float64) { binFast(l, dst, shift, 1, x, d) }
 	}
 	for len(x) > 0 {
 		m := min(rows, len(x)/d)
-		do(l, dst[:m<<shift], shift, x[:m*d], d)
+		do(dst[:m<<shift], x[:m*d])
 		dst, x = dst[m<<shift:], x[m*d:]
 	}
 }

@@ -38,6 +38,9 @@ func (e *Ensemble) Node(t, i int) Node {
 	if e.even != nil {
 		return e.evenNode(t, i)
 	}
+	if e.oblique != nil {
+		return Node{Feature: -1, Threshold: math.NaN(), Cover: e.cover[i], Values: []float64{e.oblique.path[i]}}
+	}
 	threshold, col, base, inner := e.split(i)
 	if !inner {
 		width := leafWidth(e.outputs, int(e.output[t]))

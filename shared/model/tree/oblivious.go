@@ -238,7 +238,7 @@ func (e *Ensemble) scoreEven(dst, x []float64, n int) {
 		sums := make([]int32, groups(k)*evenWidth)
 		for r := 0; r < n; r += evenRows {
 			m := min(evenRows, n-r)
-			bin(&e.lay, bins[:m<<shift], shift, x[r*d:(r+m)*d], d)
+			bin(e, bins[:m<<shift], shift, x[r*d:(r+m)*d])
 			e.evenRows(dst[r*k:(r+m)*k], bins, sums)
 		}
 		return

@@ -12,11 +12,13 @@ import (
 
 // quick is what an ensemble needs for that besides its nodes.
 type quick struct {
-	// plan and search are what Loops.Rank reads; features that it cannot rank
-	// are in rest, by number in the layout.
-	plan   []int32
-	search []float64
-	rest   []int
+	// plan and search are what Loops.Rank reads. Features that take several
+	// columns are in rest, by number in the layout; restPlan ranks them into words,
+	// a line of rows each, with missingRank for NaN. Features with too many edges
+	// for that, in large, are ranked by this package's own loop.
+	plan, restPlan []int32
+	search         []float64
+	rest, large    []int
 	// By tree: the levels that are evaluated whole, topNodes tests of them in
 	// heap order, column offset<<8 (wide: <<16) | bin, and the nodes that they
 	// lead to, with a bit set for those that are no leaf.
@@ -41,6 +43,7 @@ const (
 	// searchBlock is how many edges Rank looks at together, searchLevels how
 	// often it can.
 	searchBlock, searchLevels = 16, 4
+	missingRank               = wideSpan
 )
 
 // quick returns that form, made when it is first asked for.
@@ -56,23 +59,29 @@ func (e *Ensemble) quick() *quick {
 	return e.quickForm
 }
 
-// ranks makes the plan.
+// ranks makes the plans.
 func (q *quick) ranks(l *layout) {
 	for i := range l.numeric {
 		f := &l.numeric[i]
 		blocks := searchTree(f.edges)
-		if f.right >= 0 && f.left >= 0 || len(f.edges) > l.span || len(blocks) > searchLevels {
-			q.rest = append(q.rest, i)
+		if len(f.edges) >= missingRank || len(blocks) > searchLevels {
+			q.large = append(q.large, i)
 			continue
 		}
-		test, missing := f.right, len(f.edges) // NaN has the highest rank on the right
-		if test < 0 {
-			test, missing = f.left, 0
-		}
-		entry := [4 + searchLevels]int32{int32(f.feature), int32(l.tests[test].column), int32(missing), int32(len(blocks))}
+		entry := [4 + searchLevels]int32{0: int32(f.feature), 3: int32(len(blocks))}
 		for j, b := range blocks {
 			entry[4+j] = int32(len(q.search) / searchBlock)
 			q.search = append(q.search, b...)
+		}
+		switch {
+		case f.right >= 0 && f.left >= 0 || len(f.edges) > l.span:
+			entry[1], entry[2] = int32(len(q.rest)), missingRank
+			q.rest, q.restPlan = append(q.rest, i), append(q.restPlan, entry[:]...)
+			continue
+		case f.right >= 0: // NaN has the highest rank on the right, the lowest on the left
+			entry[1], entry[2] = int32(l.tests[f.right].column), int32(len(f.edges))
+		default:
+			entry[1] = int32(l.tests[f.left].column)
 		}
 		q.plan = append(q.plan, entry[:]...)
 	}
@@ -159,6 +168,9 @@ var (
 	wideRooms   = sync.Pool{New: func() any { return new(quickRoom[uint16, uint64, uint32]) }}
 )
 
+// wordRooms hold ranks of features that take several columns.
+var wordRooms = sync.Pool{New: func() any { return new([]uint16) }}
+
 // sized returns s with n elements, some of which may be what they were.
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
@@ -211,7 +223,7 @@ func scoreBlocks[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32](e *Ense
 			part := min(quickRows, m-i)
 			columns := s.columns[i/quickRows*area:][:area]
 			if x != nil {
-				rankColumns(e, do, columns, quickRows, x[(r+i)*d:(r+i+part)*d])
+				rankTo(e, do, columns, 1, quickRows, x[(r+i)*d:(r+i+part)*d])
 				do.Turn(rows[i<<shift:], 1<<shift, columns, quickRows, lines, upTo(part, turned))
 			} else {
 				do.Turn(columns, quickRows, rows[i<<shift:], 1<<shift, upTo(part, turned), lines)
@@ -237,20 +249,49 @@ func scoreBlocks[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32](e *Ense
 // upTo returns n rounded up to a multiple of a power of two.
 func upTo(n, of int) int { return (n + of - 1) &^ (of - 1) }
 
-// rankColumns ranks the rows of x into columns, step apart.
-func rankColumns[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32](e *Ensemble, do *Loops[T, N, I], columns []T, step int, x []float64) {
+// rankRows ranks the rows of x into rows of 1<<shift bins.
+func rankRows[T uint8 | uint16](e *Ensemble, dst []T, shift int, x []float64) {
+	switch dst := any(dst).(type) {
+	case []uint8:
+		rankTo(e, loops.Narrow, dst, 1<<shift, 1, x)
+	case []uint16:
+		rankTo(e, loops.Wide, dst, 1<<shift, 1, x)
+	}
+}
+
+// rankTo ranks the rows of x into dst, where they are next and columns are step
+// apart.
+func rankTo[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32](e *Ensemble, do *Loops[T, N, I], dst []T, next, step int, x []float64) {
 	q, l, d := e.quick(), &e.lay, e.features
+	var words []uint16
+	if len(q.rest) > 0 {
+		room := wordRooms.Get().(*[]uint16)
+		defer wordRooms.Put(room)
+		*room = sized(*room, len(q.rest)*kernelRows)
+		words = *room
+	}
 	for len(x) > 0 {
 		m := min(kernelRows, len(x)/d)
-		do.Rank(x, d, m, q.plan, q.search, columns, 1, step)
-		for _, i := range q.rest {
+		do.Rank(x, d, m, q.plan, q.search, dst, next, step)
+		loops.Wide.Rank(x, d, m, q.restPlan, q.search, words, 1, kernelRows)
+		for j, i := range q.rest {
+			f := &l.numeric[i]
+			for r, rank := range words[j*kernelRows:][:m] {
+				low, high := int(rank), int(rank)
+				if rank == missingRank {
+					low, high = 0, len(f.edges)
+				}
+				place(l, dst[r*next:], step, f, low, high)
+			}
+		}
+		for _, i := range q.large {
 			f := &l.numeric[i]
 			for r := range m {
 				low, high := f.ranks(x[r*d+f.feature])
-				place(l, columns[r:], step, f, low, high)
+				place(l, dst[r*next:], step, f, low, high)
 			}
 		}
-		placeSets(l, columns, 1, step, x[:m*d], d)
-		columns, x = columns[m:], x[m*d:]
+		placeSets(l, dst, next, step, x[:m*d], d)
+		dst, x = dst[min(m*next, len(dst)):], x[m*d:]
 	}
 }

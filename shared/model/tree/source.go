@@ -72,11 +72,16 @@ type Source struct {
 	// SampleSize is the subsample size psi of Isolation, 2 or more; the score
 	// divides by the mean path length c(psi). Other kinds: 0.
 	SampleSize int
-	Trees      []SourceTree // 1..[MaxTrees]; Oblivious: nil
+	Trees      []SourceTree // 1..[MaxTrees]; Oblivious and oblique: nil
 	// Levels are the trees of Oblivious, 1..[MaxOblivious], and Step is what
 	// their leaf values are multiples of, more than 0. Other kinds: nil and 0.
 	Levels []ObliviousTree
 	Step   float64
+	// Oblique are the trees of an isolation forest with oblique splits, in place
+	// of Trees, 1..[MaxTrees], and Scale is a factor > 0, at most 1e100, for each
+	// feature. Otherwise nil.
+	Oblique []ObliqueTree
+	Scale   []float64
 	// ClassWeights may be given for a Forest with Outputs > 1: one finite factor
 	// > 0 a class, such that a leaf with n_k rows of class k has the cover
 	// c = sum_k n_k·ClassWeights[k] and the values n_k·ClassWeights[k]/c, as
