@@ -223,6 +223,14 @@ func (s *session) equal(c *contest) error {
 			return err
 		}
 	}
+	if s.hasLeaves(c) {
+		if _, err := s.leaves.call(request{Do: "load", Model: c.key, Path: path + ".lightgbm"}); err != nil {
+			return err
+		}
+		if err := check(s.leaves, true, data); err != nil {
+			return err
+		}
+	}
 	webs := []worker{s.onnx, s.nodeWeb, s.chromeWeb}
 	if c.lib == "text" {
 		webs = webs[1:]
@@ -316,6 +324,12 @@ func (s *session) loading(c *contest) error {
 	return nil
 }
 
+// hasLeaves says whether leaves, which reads boosted trees only, scores this model.
+func (s *session) hasLeaves(c *contest) bool { return s.leaves != nil && c.lib == "xgboost" }
+
+// leavesGoal is how many times the rows of leaves TREES.md wants.
+const leavesGoal = 4
+
 // scoring compares batches and single rows, natively and in wasm.
 func (s *session) scoring(c *contest) error {
 	own := "scikit-learn"
@@ -336,6 +350,9 @@ func (s *session) scoring(c *contest) error {
 		list = append(list, contender{s.nodeOurs, r}, contender{s.nodeWeb, web})
 		r.Seconds, web.Seconds = s.size.chromiumSeconds(), s.size.chromiumSeconds()
 		list = append(list, contender{s.chromeOurs, r}, contender{s.chromeWeb, web})
+		if s.hasLeaves(c) {
+			list = append(list, contender{s.leaves, list[0].r})
+		}
 		v, err := turns(s.size.rounds, true, list, rowsPerSecond)
 		if err != nil {
 			return err
@@ -359,6 +376,9 @@ func (s *session) scoring(c *contest) error {
 		if c.lib != "text" {
 			add("native", kind.work, v[0], "onnxruntime", v[2], 0, "")
 			at = 3
+		}
+		if s.hasLeaves(c) {
+			add("native", kind.work, v[0], "leaves", v[len(v)-1], goal(leavesGoal), "")
 		}
 		single := 0.0
 		if !batch {
@@ -443,6 +463,9 @@ func (s *session) forget(c *contest) error {
 	list := []worker{s.ours, s.python, s.onnx, s.nodeOurs, s.nodeWeb, s.chromeOurs, s.chromeWeb}
 	if s.old != nil {
 		list = append(list, s.old)
+	}
+	if s.leaves != nil {
+		list = append(list, s.leaves)
 	}
 	for _, w := range list {
 		if _, err := w.call(request{Do: "drop", Model: c.key}); err != nil {

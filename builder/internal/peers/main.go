@@ -1,8 +1,8 @@
 //go:build !js
 
 // Peers measures our trees against scikit-learn, XGBoost, LightGBM, shap,
-// onnxruntime and onnxruntime-web, which it installs into build/peers. It
-// hides how seven programs are made to do the same work in turns.
+// onnxruntime, onnxruntime-web and the Go library leaves, which it installs into
+// build/peers. It hides how eight programs are made to do the same work in turns.
 //
 //	go run ./builder/internal/peers                     # make peers
 //	PEERS_SCALE=full go run ./builder/internal/peers    # 200k × 43, hours
@@ -127,7 +127,6 @@ func peers(size size, data, only, out string) (err error) {
 		return err
 	}
 	fmt.Printf("\nagreement of equal models\n  %s\n", strings.Join(s.differences, "\n  "))
-	fmt.Println("\ngoals of TREES.md that nothing here measures\n  " + strings.Join(unmeasured, "\n  "))
 	fmt.Printf("\nratio > 1: we are ahead. Medians (least..largest) of one core's processor time. %v, load %s\n", time.Since(began).Round(time.Second), loadAverage())
 	if err := writeJSON(out, s.rows); err != nil {
 		return err
@@ -136,11 +135,6 @@ func peers(size size, data, only, out string) (err error) {
 		return fmt.Errorf("peers: labels differ on equal models:\n  %s", strings.Join(s.disagreements, "\n  "))
 	}
 	return nil
-}
-
-// unmeasured are first-wave goals without a row, and why.
-var unmeasured = []string{
-	"4 times leaves: that library is not among the peers here",
 }
 
 // loadAverage is the machine's, for people who read the table.

@@ -210,7 +210,8 @@ func (n *native) fit(r request) (reply, error) {
 	return got, nil
 }
 
-// imported reads the dump at Path.trees and writes our file to Path.bin.
+// imported reads the dump at Path.trees and writes our file to Path.bin, and boosted
+// trees to Path.lightgbm.
 func (n *native) imported(r request) (reply, error) {
 	f, err := os.Open(r.Path + ".trees")
 	if err != nil {
@@ -220,6 +221,15 @@ func (n *native) imported(r request) (reply, error) {
 	s, head, err := readDump(f)
 	if err != nil {
 		return reply{}, err
+	}
+	if s.Kind == tree.Boosting {
+		f, err := os.Create(r.Path + ".lightgbm")
+		if err == nil {
+			err = errors.Join(writeLightGBM(f, &s), f.Close())
+		}
+		if err != nil {
+			return reply{}, err
+		}
 	}
 	m := &ours{}
 	if m.trees, err = tree.New(s); err != nil {

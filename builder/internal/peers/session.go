@@ -15,6 +15,7 @@ type session struct {
 	rows []row
 
 	ours, python, onnx, old    *process
+	leaves                     *process // nil if it does not install here, as old
 	nodeOurs, nodeWeb          *process
 	chromeOurs, chromeWeb      *tab
 	browser                    *browser
@@ -72,6 +73,9 @@ func begin(e *environment, sz size) (s *session, err error) {
 	if e.old != "" {
 		list = append(list, program{&s.old, "xgboost 1.7", []string{e.old, script}})
 	}
+	if e.leaves != "" {
+		list = append(list, program{&s.leaves, "leaves", []string{e.leaves}})
+	}
 	for _, p := range list {
 		if *p.to, err = start(p.name, filepath.Join(e.dir, "logs", filepath.Base(p.name)+".log"), p.args[0], p.args[1:]...); err != nil {
 			return s, err
@@ -90,7 +94,7 @@ func begin(e *environment, sz size) (s *session, err error) {
 // end stops the workers.
 func (s *session) end() error {
 	var err error
-	for _, p := range []*process{s.ours, s.python, s.onnx, s.old, s.nodeOurs, s.nodeWeb} {
+	for _, p := range []*process{s.ours, s.python, s.onnx, s.old, s.leaves, s.nodeOurs, s.nodeWeb} {
 		if p != nil {
 			err = errors.Join(err, p.close())
 		}
@@ -106,8 +110,8 @@ func (s *session) share(t *table) error {
 	if err := t.write(filepath.Join(s.env.dir, "data")); err != nil {
 		return err
 	}
-	for _, w := range []*process{s.ours, s.python, s.onnx, s.old} {
-		if w == nil {
+	for _, w := range []*process{s.ours, s.python, s.onnx, s.old, s.leaves} {
+		if w == nil || w == s.leaves && t.train.docs != nil {
 			continue
 		}
 		if _, err := w.call(request{Do: "data", Data: t.key, Path: t.dir}); err != nil {

@@ -15,8 +15,12 @@ import (
 // source is where this program's files are, from the root of the module.
 const source = "builder/internal/peers"
 
-// webVersion is the onnxruntime-web that is installed.
-const webVersion = "1.30.0"
+// webVersion is the onnxruntime-web that is installed, leavesVersion the Go library
+// leaves.
+const (
+	webVersion    = "1.30.0"
+	leavesVersion = "v0.0.0-20230708180554-25d19a787328"
+)
 
 // environment says where the peers are installed. All of it can be thrown
 // away; what is there already is used again.
@@ -25,6 +29,7 @@ type environment struct {
 	python   string // of the newest libraries
 	old      string // of XGBoost 1.7, "" if it does not install here
 	oldWhy   string
+	leaves   string // worker with the Go library leaves, "" if it does not install here
 	node     string // folder of onnxruntime-web
 	wasm     string // our scorer
 	wasmExec string // Go's JavaScript for it
@@ -55,6 +60,10 @@ func setUp(dir string) (*environment, error) {
 	}
 	if e.old, err = venv(filepath.Join(dir, "venv-old"), filepath.Join(source, "py", "requirements-old.txt")); err != nil {
 		e.oldWhy = err.Error()
+	}
+	if e.leaves, err = leavesWorker(filepath.Join(dir, "leaves")); err != nil {
+		say("the Go library leaves does not install here, its rows are left out: %v", err)
+		e.leaves = ""
 	}
 	installed := filepath.Join(e.node, "node_modules", "onnxruntime-web", "package.json")
 	if b, err := os.ReadFile(installed); err != nil || !strings.Contains(string(b), `"version": "`+webVersion+`"`) {
@@ -95,6 +104,30 @@ func venv(dir, list string) (string, error) {
 		return "", err
 	}
 	return python, os.WriteFile(done, want, 0o644)
+}
+
+// leavesWorker builds the worker of folder leaves in a module that is made for it.
+func leavesWorker(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(source, "leaves", "worker.go"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for name, text := range map[string][]byte{"worker.go": b, "go.mod": []byte("module worker\n\ngo 1.26\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	for _, args := range [][]string{{"get", "github.com/dmitryikh/leaves@" + leavesVersion}, {"build", "-o", "worker", "worker.go"}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("go %s: %w: %s", args[0], err, bytes.TrimSpace(out))
+		}
+	}
+	return filepath.Join(dir, "worker"), nil
 }
 
 // run runs a program that prints only when something is wrong.
