@@ -135,8 +135,11 @@ $(axe):
 test-e2e: build $(axe) ## the sealed page, the renderer and the harness in Chromium
 	go test -count=1 -timeout 20m -p 1 $(browser)
 
-bench: ## benchmarks, short
+bench: ## benchmarks, short, those of telemetry in wasm too; times count on a quiet machine
+	@uptime
 	go test -run '^$$' -bench . -benchtime 200ms ./...
+	exec=$$(go env GOROOT)/lib/wasm/go_js_wasm_exec
+	GOOS=js GOARCH=wasm go test -exec "env -i PATH=$$PATH HOME=$$HOME $$exec" -run '^$$' -bench 'Telemetry|Pipeline' -benchtime 2s ./shared/telemetry ./shared/score
 
 peers-sign: ## our signatures against OpenSSF's model_signing, in both directions
 	@tool=build/peers/sign/bin/model_signing

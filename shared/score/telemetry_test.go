@@ -9,10 +9,8 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"cloister/shared/job"
 	"cloister/shared/score"
@@ -158,25 +156,4 @@ func BenchmarkTelemetry_windowEndToEnd(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/3200, "us/window")
-}
-
-// BenchmarkTelemetry_explain is what one window costs after its features: all
-// models and the explanation. p99 is over windows.
-func BenchmarkTelemetry_explain(b *testing.B) {
-	s, _ := telemetryScorer(b)
-	if _, err := s.Score(file{bytes.NewReader(telemetryRows(b))}, job.Options{}, func(job.Progress, *job.Batch) bool { return true }); err != nil {
-		b.Fatal(err)
-	}
-	var each []time.Duration
-	row := int64(0)
-	for b.Loop() {
-		row = row%3200 + 1
-		start := time.Now()
-		if _, err := s.Explain(row); err != nil {
-			b.Fatal(err)
-		}
-		each = append(each, time.Since(start))
-	}
-	slices.Sort(each)
-	b.ReportMetric(float64(each[len(each)*99/100].Nanoseconds())/1e3, "p99-us/window")
 }
