@@ -14,8 +14,8 @@ import { unzip } from './zstd.js';
 const maxColumns = 10_000; // that of cloister/builder/internal/parquet
 const maxFooter = 64 << 20; // bytes
 const maxPage = 128 << 20; // bytes, unpacked
-const maxHeld = 512 << 20; // bytes of pages, of all columns
-const maxValues = 4 << 20; // of one page
+const maxHeld = 512 << 20; // bytes of pages, of all columns, values as they are kept
+const maxValues = 64 << 20; // of one page
 const aheadBytes = 256 << 10; // what is read of a column at once
 const batchRows = 4096;
 
@@ -115,7 +115,7 @@ class Column {
     this.ahead = new Uint8Array(0); // bytes of the file from at on
     this.dictionary = null;
     this.n = this.i = this.v = 0; // of the page: values, the next one, the next one that is not null
-    this.held = 0;
+    this.held = this.words = 0; // bytes, of the page and of the dictionary
   }
 
   fail(what) { throw new Error(`column ${this.element.name.slice(0, 64)}, byte ${this.at}: ${what}`); }
@@ -152,9 +152,7 @@ class Column {
       if (!(packed >= 0 && unpacked >= 0 && unpacked <= maxPage && this.at + reader.offset + packed <= this.end)) this.fail(`a page of ${packed} bytes, ${unpacked} unpacked, at most ${maxPage}`);
       await this.need(reader.offset + packed);
       const body = this.ahead.subarray(reader.offset, reader.offset + packed);
-      this.table.held += unpacked - this.held;
-      this.held = unpacked;
-      if (this.table.held > maxHeld) this.fail(`the pages of all columns take more than ${maxHeld} bytes`);
+      this.account(header);
       try {
         this.page(header, body);
       } catch (e) {
@@ -166,9 +164,16 @@ class Column {
     } while (this.i === this.n);
   }
 
-  count(n) {
+  // account refuses pages whose values would not fit with those of the others.
+  account({ uncompressed_page_size: size, dictionary_page_header: words, data_page_header: one, data_page_header_v2: two }) {
+    const { num_values: n, encoding } = words || one || two || { num_values: 0 };
     if (!(n >= 0 && n <= maxValues)) this.fail(`a page of ${n} values, at most ${maxValues}`);
-    return n;
+    const each = this.element.type.endsWith('BYTE_ARRAY') && !encoding?.endsWith('RLE_DICTIONARY') ? 100 : 9;
+    const takes = size + n * each, was = words ? this.words : this.held;
+    if (words) this.words = takes;
+    else this.held = takes;
+    this.table.held += takes - was;
+    if (this.table.held > maxHeld) this.fail(`the pages of all columns take more than ${maxHeld} bytes`);
   }
 
   unpack(bytes, n) {
@@ -187,13 +192,12 @@ class Column {
     if (header.type === 'DICTIONARY_PAGE') {
       if (!words) this.fail('a dictionary without a header');
       const reader = view(this.unpack(body, size));
-      const values = this.plain(reader, this.count(words.num_values));
+      const values = this.plain(reader, words.num_values);
       this.dictionary = Array.from(values, (v) => this.text(v));
       return;
     }
     if (header.type === 'DATA_PAGE' && one) {
       const reader = view(this.unpack(body, size));
-      this.count(one.num_values);
       this.levels = null;
       if (optional) {
         if (one.definition_level_encoding !== 'RLE') this.fail(`levels in ${one.definition_level_encoding}`);
@@ -206,7 +210,6 @@ class Column {
     if (header.type === 'DATA_PAGE_V2' && two) {
       const repeated = two.repetition_levels_byte_length, defined = two.definition_levels_byte_length;
       if (!(repeated >= 0 && defined >= 0 && repeated + defined <= body.length)) this.fail('levels longer than the page');
-      this.count(two.num_values);
       this.levels = optional && defined ? runs(view(body.subarray(repeated, repeated + defined)), 1, two.num_values) : null;
       const rest = body.subarray(repeated + defined);
       this.decode(view(two.is_compressed ? this.unpack(rest, size - repeated - defined) : rest), two.encoding, two.num_values);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -266,6 +267,38 @@ func TestReader_parquetIsThatOfTheBuilder(t *testing.T) {
 		}
 		compare(t, names[i], a.bytes, want[i])
 	}
+}
+
+// A column of few words is one page however many rows there are.
+func TestReader_parquetLargePages(t *testing.T) {
+	const n = 300_000
+	schema := arrow.NewSchema([]arrow.Field{{Name: "protocol", Type: arrow.BinaryTypes.String, Nullable: true}, {Name: "one", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	for i := range n {
+		if i%1000 == 7 {
+			b.Field(0).AppendNull()
+		} else {
+			b.Field(0).(*array.StringBuilder).Append([]string{"TCP", "UDP"}[i/5000%2])
+		}
+		b.Field(1).(*array.Int64Builder).Append(1)
+	}
+	var out bytes.Buffer
+	w, err := pqarrow.NewFileWriter(schema, &out, format.NewWriterProperties(format.WithCompression(compress.Codecs.Snappy)), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(b.NewRecordBatch()), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	want, err := native(out.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := ask(t, question{Op: "parquet", Names: []string{file(t, "x.parquet", out.Bytes())}})[0]
+	if a.Error != "" || a.Rows != n {
+		t.Errorf("%d rows, %s", a.Rows, a.Error)
+	}
+	compare(t, "large pages", a.bytes, want)
 }
 
 // compare says where two tables differ.
