@@ -91,6 +91,9 @@ func (g *engine) run(phi, rows []float64, from, to int) error {
 	if want := len(rows) * (to - from); len(phi) != want {
 		return &model.ShapeError{What: "phi", Got: len(phi), Want: fmt.Sprint(want)}
 	}
+	if g.e.Oblique() {
+		return g.oblique(phi, rows)
+	}
 	b, err := g.e.Bin(rows)
 	if err != nil {
 		return err
@@ -154,7 +157,7 @@ func (c *batch) walk() {
 
 // look adds the trees that have tables.
 func (c *batch) look() {
-	k := c.looker(c.from, c.to)
+	k := c.looker(c.from, c.to, c.b.Rows())
 	if k == nil {
 		return
 	}
@@ -176,8 +179,8 @@ type looker struct {
 	room *patterns
 }
 
-// looker returns one for classes from..to-1, nil if none has tables.
-func (g *engine) looker(from, to int) *looker {
+// looker returns one for n rows of classes from..to-1, nil if none has tables.
+func (g *engine) looker(from, to, n int) *looker {
 	features := 0
 	for class := from; class < to && g.tables != nil; class++ {
 		features = max(features, len(g.table(class).features))
@@ -185,7 +188,7 @@ func (g *engine) looker(from, to int) *looker {
 	if features == 0 {
 		return nil
 	}
-	size := min(tableRows, max(16, blockBytes/(g.laned().count()+8*features)))
+	size := min(tableRows, max(16, min(n, blockBytes/(g.laned().count()+8*features))))
 	k := &looker{block: block{bins: make([]uint16, g.e.Columns())}, size: size, sums: make([]float64, features*size)}
 	k.room = &patterns{numbers: make([]byte, strideOf(size))}
 	if tree.UsedKernel() != nil {
@@ -223,6 +226,9 @@ func (g *engine) own(phi, rows []float64, class []int) error {
 			return &ClassError{c, k}
 		}
 		first[c+1]++
+	}
+	if g.e.Oblique() {
+		return g.oblique(phi, rows)
 	}
 	b, err := g.e.Bin(rows)
 	if err != nil {
@@ -276,7 +282,7 @@ func (g *engine) ownWalk(phi []float64, b *tree.Binned, list []int32, class int)
 
 // ownLook adds the trees with tables to the rows of a class.
 func (g *engine) ownLook(phi []float64, b *tree.Binned, list []int32, class int) {
-	k := g.looker(class, class+1)
+	k := g.looker(class, class+1, len(list))
 	if k == nil {
 		return
 	}
