@@ -11,75 +11,12 @@ import (
 	"time"
 
 	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 
 	"github.com/vugu/vugu"
 	vjs "github.com/vugu/vugu/js"
 	"github.com/vugu/vugu/staticrender"
 )
-
-// pipe is an in-memory [job.Pipe].
-type pipe struct {
-	in, out *queue
-}
-
-type queue struct {
-	mu     sync.Mutex
-	cond   *sync.Cond
-	list   []job.Message
-	closed bool
-}
-
-func newPipe() (a, b *pipe) {
-	x, y := &queue{}, &queue{}
-	x.cond, y.cond = sync.NewCond(&x.mu), sync.NewCond(&y.mu)
-	return &pipe{x, y}, &pipe{y, x}
-}
-
-func (p *pipe) Send(m job.Message) error {
-	p.out.mu.Lock()
-	defer p.out.mu.Unlock()
-	if p.out.closed {
-		return io.ErrClosedPipe
-	}
-	m.Data = bytes.Clone(m.Data)
-	p.out.list = append(p.out.list, m)
-	p.out.cond.Broadcast()
-	return nil
-}
-
-func (p *pipe) Receive() (job.Message, error) {
-	p.in.mu.Lock()
-	defer p.in.mu.Unlock()
-	for len(p.in.list) == 0 {
-		if p.in.closed {
-			return job.Message{}, io.EOF
-		}
-		p.in.cond.Wait()
-	}
-	m := p.in.list[0]
-	p.in.list = p.in.list[1:]
-	return m, nil
-}
-
-func (p *pipe) Poll() (job.Message, bool) {
-	p.in.mu.Lock()
-	defer p.in.mu.Unlock()
-	if len(p.in.list) == 0 {
-		return job.Message{}, false
-	}
-	m := p.in.list[0]
-	p.in.list = p.in.list[1:]
-	return m, true
-}
-
-func (p *pipe) close() {
-	for _, q := range []*queue{p.in, p.out} {
-		q.mu.Lock()
-		q.closed = true
-		q.cond.Broadcast()
-		q.mu.Unlock()
-	}
-}
 
 // hostile is what a capture may hold where people expect an address.
 const hostile = `<img src=x onerror="alert(1)">`
@@ -231,7 +168,7 @@ type host struct {
 	stopped  int
 	cores    int
 	settings string
-	pipes    []*pipe
+	pipes    []*jobtest.End
 }
 
 func (h *host) Connect() (job.Pipe, func(), error) {
@@ -244,10 +181,10 @@ func (h *host) Connect() (job.Pipe, func(), error) {
 		s = h.scorers[min(h.started, len(h.scorers)-1)]
 	}
 	h.started++
-	a, b := newPipe()
+	a, b := jobtest.Pipe()
 	h.pipes = append(h.pipes, a)
 	go job.Serve(b, s)
-	return a, func() { h.mu.Lock(); h.stopped++; h.mu.Unlock(); a.close() }, nil
+	return a, func() { h.mu.Lock(); h.stopped++; h.mu.Unlock(); a.Close() }, nil
 }
 
 func (h *host) Bundle() (string, []byte) {
@@ -360,7 +297,7 @@ func coldPage(t *testing.T, scorers ...*script) *page {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, x := range h.pipes {
-			x.close()
+			x.Close()
 		}
 	})
 	return p

@@ -423,7 +423,7 @@ func TestRun_scorerThatDiesIsReplaced(t *testing.T) {
 	p.host.mu.Lock()
 	dead := p.host.pipes[0]
 	p.host.mu.Unlock()
-	dead.close()
+	dead.Close()
 	p.wait("Scorer is gone", "The 100 rows scored before stay below.")
 	close(s.pause)
 	for range 2000 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 	"cloister/shared/report"
 	"cloister/shared/score"
 	"cloister/shared/telemetry"
@@ -30,10 +31,10 @@ func (h windowHost) Bundle() (string, []byte) { return "telemetry.bundle", h.bun
 func (h windowHost) Connect() (job.Pipe, func(), error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a, b := newPipe()
+	a, b := jobtest.Pipe()
 	h.pipes = append(h.pipes, a)
 	go job.Serve(b, score.New())
-	return a, a.close, nil
+	return a, a.Close, nil
 }
 
 // fleetCSV is two devices with known metrics, a sample a minute for 200
@@ -74,7 +75,7 @@ func fleetPage(t *testing.T) *page {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, x := range h.pipes {
-			x.close()
+			x.Close()
 		}
 	})
 	app.Start()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 )
 
 // able is a scorer with all optional methods.
@@ -62,11 +63,11 @@ func (s *able) Export(rows []int64, emit func([]byte, job.Progress) bool) (job.E
 
 func serve(t *testing.T, s job.Scorer) *job.Client {
 	t.Helper()
-	a, b := pipe()
+	a, b := jobtest.Pipe()
 	go job.Serve(b, s)
 	c := job.NewClient(a)
 	go c.Run()
-	t.Cleanup(func() { close(a.out); close(b.out) })
+	t.Cleanup(func() { a.Close() })
 	return c
 }
 
@@ -148,7 +149,7 @@ func TestServe_refusesWhatAScorerCannot(t *testing.T) {
 	busy := 0
 	s := &able{scorer: scorer{loaded: true}, parts: 1}
 	var client *job.Client
-	a, b := pipe()
+	a, b := jobtest.Pipe()
 	go job.Serve(b, s)
 	client = job.NewClient(a)
 	go client.Run()
@@ -168,8 +169,7 @@ func TestServe_refusesWhatAScorerCannot(t *testing.T) {
 			busy++
 		}
 	}
-	close(a.out)
-	close(b.out)
+	a.Close()
 	if busy == 0 {
 		t.Error("no request was refused while a file was scored")
 	}

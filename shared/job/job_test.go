@@ -4,48 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
 
 	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 )
-
-// end is one end of an in-memory pipe.
-type end struct {
-	in  <-chan job.Message
-	out chan<- job.Message
-}
-
-func pipe() (a, b end) {
-	x, y := make(chan job.Message, 64), make(chan job.Message, 64)
-	return end{x, y}, end{y, x}
-}
-
-func (e end) Send(m job.Message) error {
-	m.Data = append([]byte(nil), m.Data...)
-	e.out <- m
-	return nil
-}
-
-func (e end) Receive() (job.Message, error) {
-	m, ok := <-e.in
-	if !ok {
-		return m, io.EOF
-	}
-	return m, nil
-}
-
-func (e end) Poll() (job.Message, bool) {
-	select {
-	case m, ok := <-e.in:
-		return m, ok
-	default:
-		return job.Message{}, false
-	}
-}
 
 type text struct{ *strings.Reader }
 
@@ -112,17 +78,17 @@ func batch(first, n int64) *job.Batch {
 // start returns a client whose server runs on s until the test ends.
 func start(t *testing.T, s job.Scorer) *job.Client {
 	t.Helper()
-	near, far := pipe()
+	near, far := jobtest.Pipe()
 	c := job.NewClient(near)
 	done := make(chan error, 2)
 	go func() { done <- job.Serve(far, s) }()
 	go func() { done <- c.Run() }()
 	t.Cleanup(func() {
-		close(near.out)
+		near.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		close(far.out)
+		far.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -213,12 +179,12 @@ func TestServe_explainsAndRefusesWhileScoring(t *testing.T) {
 }
 
 func TestServe_refusesHostileMessages(t *testing.T) {
-	near, far := pipe()
+	near, far := jobtest.Pipe()
 	go func() {
 		if err := job.Serve(far, &scorer{loaded: true}); err != nil {
 			t.Error(err)
 		}
-		close(far.out)
+		far.Close()
 	}()
 	for name, data := range map[string][]byte{
 		"nothing":         {},
@@ -238,7 +204,7 @@ func TestServe_refusesHostileMessages(t *testing.T) {
 			t.Errorf("%s: answered %q, %v", name, m.Data, err)
 		}
 	}
-	close(near.out)
+	near.Close()
 }
 
 func TestProgress_remaining(t *testing.T) {

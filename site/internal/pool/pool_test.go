@@ -5,78 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 	"cloister/shared/score"
 	"cloister/site/internal/pool"
 )
-
-// pipe is an in-memory job.Pipe.
-type pipe struct{ in, out *queue }
-
-type queue struct {
-	mu     sync.Mutex
-	cond   *sync.Cond
-	list   []job.Message
-	closed bool
-}
-
-func newPipe() (a, b *pipe) {
-	x, y := &queue{}, &queue{}
-	x.cond, y.cond = sync.NewCond(&x.mu), sync.NewCond(&y.mu)
-	return &pipe{x, y}, &pipe{y, x}
-}
-
-func (p *pipe) Send(m job.Message) error {
-	p.out.mu.Lock()
-	defer p.out.mu.Unlock()
-	m.Data = bytes.Clone(m.Data)
-	p.out.list = append(p.out.list, m)
-	p.out.cond.Broadcast()
-	return nil
-}
-
-func (p *pipe) Receive() (job.Message, error) {
-	p.in.mu.Lock()
-	defer p.in.mu.Unlock()
-	for len(p.in.list) == 0 {
-		if p.in.closed {
-			return job.Message{}, io.EOF
-		}
-		p.in.cond.Wait()
-	}
-	m := p.in.list[0]
-	p.in.list = p.in.list[1:]
-	return m, nil
-}
-
-func (p *pipe) Poll() (job.Message, bool) {
-	p.in.mu.Lock()
-	defer p.in.mu.Unlock()
-	if len(p.in.list) == 0 {
-		return job.Message{}, false
-	}
-	m := p.in.list[0]
-	p.in.list = p.in.list[1:]
-	return m, true
-}
-
-func (p *pipe) close() {
-	for _, q := range []*queue{p.in, p.out} {
-		q.mu.Lock()
-		q.closed = true
-		q.cond.Broadcast()
-		q.mu.Unlock()
-	}
-}
 
 // file is an upload in memory.
 type file struct {
@@ -119,12 +59,12 @@ func newPool(t testing.TB, n int) *pool.Pool {
 	t.Helper()
 	bundle := read(t, "../../../models/flows/1.bundle")
 	more := func() (pool.Member, error) {
-		a, b := newPipe()
+		a, b := jobtest.Pipe()
 		go job.Serve(b, score.New())
 		c := job.NewClient(a)
 		go c.Run()
 		_, err := c.Load(bundle)
-		return pool.Member{Client: c, Stop: a.close}, err
+		return pool.Member{Client: c, Stop: a.Close}, err
 	}
 	first, err := more()
 	if err != nil {
