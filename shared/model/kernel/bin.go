@@ -24,7 +24,7 @@ func binning(name string, wide bool) *function {
 	for j := range lanes {
 		key[j], low[j], missing[j] = f.local(i64), f.local(i32), f.local(i32)
 	}
-	bits := f.local(i64)
+	bits, before, next := f.local(i64), f.local(i32), f.local(i32)
 	span := 255
 	if wide {
 		span = 65535
@@ -36,7 +36,7 @@ func binning(name string, wide bool) *function {
 			set(bits, load64(get(at), 0)),
 			set(missing[j], less64(long(infinity), and64(get(bits), long(0x7fffffffffffffff)))),
 			set(key[j], xor64(get(bits), or64(shiftSigned64(get(bits), long(63)), long(-1<<63)))),
-			set(low[j], get(keys)),
+			set(low[j], get(before)),
 		)
 	}
 	// cut is the rank in a column, 0..span.
@@ -51,7 +51,7 @@ func binning(name string, wide bool) *function {
 	columns := func(test local, j int, ofMissing code) code {
 		return when(differ(get(test), number(-1)),
 			set(place, add(add(get(dst), shl(add(get(r), number(j)), get(shift))), get(test))),
-			set(rank, choose(ofMissing, shr(sub(get(low[j]), get(keys)), number(3)), get(missing[j]))),
+			set(rank, choose(ofMissing, shr(sub(get(low[j]), get(before)), number(3)), get(missing[j]))),
 			count(k, number(0), get(pieces), 1,
 				cut(),
 				set(rank, sub(get(rank), number(span))),
@@ -61,7 +61,7 @@ func binning(name string, wide bool) *function {
 	// only is the one column of a feature whose ranks fit in it and that has one
 	// test, as most have: place is where its column begins.
 	only := func(j int) code {
-		v := choose(get(k), shr(sub(get(low[j]), get(keys)), number(3)), get(missing[j]))
+		v := choose(get(k), shr(sub(get(low[j]), get(before)), number(3)), get(missing[j]))
 		to := add(get(place), shl(add(get(r), number(j)), get(shift)))
 		if wide {
 			return store16(to, v, 0)
@@ -76,9 +76,8 @@ func binning(name string, wide bool) *function {
 		}
 		var searches code
 		for j := range n {
-			// The key before low + h: an offset would have to be negative.
-			last := load64(sub(add(get(low[j]), get(h)), number(8)), 0)
-			searches = append(searches, set(low[j], add(get(low[j]), and(get(h), sub(number(0), less64(last, get(key[j]))))))...)
+			searches = append(searches, set(next, add(get(low[j]), get(h)))...)
+			searches = append(searches, set(low[j], choose(get(next), get(low[j]), less64(load64(get(next), 0), get(key[j]))))...)
 		}
 		body = append(body, set(h, shl(get(half), number(3)))...)
 		body = append(body, when(get(h), repeat(greater(get(h), number(7)), searches, set(h, shr(get(h), number(1)))))...)
@@ -98,6 +97,7 @@ func binning(name string, wide bool) *function {
 	f.add(
 		set(at, get(x)),
 		set(r, number(0)),
+		set(before, sub(get(keys), number(8))), // low is a key before the first that may be above
 		either(single, cat(
 			// A missing value has the highest rank on the right, the lowest on the left.
 			either(equal(get(left), none),

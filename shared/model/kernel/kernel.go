@@ -36,7 +36,7 @@ func Emit() []byte {
 		list = append(list, shallow(depth))
 	}
 	list = append(list, rankRow("rankrow8", false), rankRow("rankrow16", true), row("row8", false), row("row16", true))
-	list = append(list, oblivious(), obliviousRow(), group())
+	list = append(list, shallowRow(), oblivious(), obliviousRow(), group())
 	list = append(list, quadrature(len(list)))
 	return assemble(list)
 }

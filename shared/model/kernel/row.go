@@ -14,7 +14,7 @@ func rankRow(name string, wide bool) *function {
 	f, p := newFunction(name, 5)
 	x, plan, features, keys, bins := p[0], p[1], p[2], p[3], p[4]
 	n, first, low, h, missing, rank, place, k := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	bits, key := f.local(i64), f.local(i64)
+	bits, key, next := f.local(i64), f.local(i64), f.local(i32)
 	word := func(i int) code { return load32(get(plan), 4*i) }
 	span, size := 255, 1
 	if wide {
@@ -32,16 +32,16 @@ func rankRow(name string, wide bool) *function {
 			set(rank, choose(ofMissing, shr(sub(get(low), get(first)), number(3)), get(missing))),
 			count(k, number(0), word(6), 1, put, set(rank, sub(get(rank), number(span))), raise(place, size)))
 	}
-	last := load64(sub(add(get(low), get(h)), number(8)), 0)
 	f.add(count(n, number(0), get(features), 1,
 		set(bits, load64(add(get(x), word(0)), 0)),
 		set(missing, less64(long(infinity), and64(get(bits), long(0x7fffffffffffffff)))),
 		set(key, xor64(get(bits), or64(shiftSigned64(get(bits), long(63)), long(-1<<63)))),
-		set(first, add(get(keys), word(1))),
+		set(first, sub(add(get(keys), word(1)), number(8))), // a key before the first that may be above
 		set(low, get(first)),
 		set(h, word(2)),
 		when(get(h), repeat(greater(get(h), number(7)),
-			set(low, add(get(low), and(get(h), sub(number(0), less64(last, get(key)))))),
+			set(next, add(get(low), get(h))),
+			set(low, choose(get(next), get(low), less64(load64(get(next), 0), get(key)))),
 			set(h, shr(get(h), number(1))))),
 		columns(4, word(3)),
 		columns(5, number(0)),

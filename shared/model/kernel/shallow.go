@@ -45,12 +45,7 @@ func shallow(depth int) *function {
 	for l := range depth {
 		body = append(body, set(bits[l], pick(l, 0, 0))...)
 	}
-	// A mask is all ones or zeros; doubling what is there shifts it in.
-	leaf := andNotV(bytes16(1), get(bits[0]))
-	for l := 1; l < depth; l++ {
-		leaf = orV(andNotV(bytes16(1), get(bits[l])), cat(set(number16, leaf), add8V(get(number16), get(number16))))
-	}
-	body = append(body, set(number16, leaf)...)
+	body = append(body, leafNumber(bits[:depth], number16)...)
 	for h, widen := range []func(code) code{low8to16, high8to16} {
 		body = append(body, set(half, shl16V(widen(get(number16)), 3))...)
 		for i := 0; i < 8; i += 2 {

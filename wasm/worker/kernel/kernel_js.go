@@ -92,6 +92,9 @@ var loops = tree.Kernel{
 	Row16: func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
 		row16(pointer(nodes), pointer(root), int32(len(output)), pointer(bins), pointer(leaf), pointer(table), pointer(output), int32(len(sums)), pointer(sums), pointer(at))
 	},
+	ShallowRow: func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64) {
+		shallowrow(pointer(tests), pointer(values), pointer(bins), int32(len(output)/16), pointer(output), pointer(sums))
+	},
 	ObliviousRow: func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32) {
 		obliviousrow(pointer(tests), int32(depth), pointer(leaves), pointer(bins), int32(trees), pointer(sums))
 	},
@@ -170,6 +173,9 @@ func row16(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output un
 
 //go:wasmimport kernel oblivious
 func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+
+//go:wasmimport kernel shallowrow
+func shallowrow(tests, values, bins unsafe.Pointer, groups int32, output, sums unsafe.Pointer)
 
 //go:wasmimport kernel obliviousrow
 func obliviousrow(tests unsafe.Pointer, depth int32, leaves, bins unsafe.Pointer, trees int32, sums unsafe.Pointer)

@@ -130,6 +130,9 @@ func shapes() []treetest.Options {
 	for depth := 1; depth <= 8; depth++ {
 		list = append(list, treetest.Options{Kind: tree.Oblivious, Link: tree.Softmax, Outputs: 3 * depth, Trees: 7 * depth, Depth: depth, Levels: 99, Missing: depth%2 == 0})
 	}
+	for _, features := range []int{20, 60, 70} { // columns of rows that come alone: up to 64 take another way
+		list = append(list, treetest.Options{Kind: tree.Boosting, Link: tree.Softmax, Scalar: true, Features: features, Trees: 60, Depth: 6, Levels: 20})
+	}
 	for outputs := 2; outputs <= 13; outputs++ {
 		list = append(list,
 			treetest.Options{Outputs: outputs, Levels: 50, Depth: 7},
