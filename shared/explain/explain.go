@@ -21,6 +21,10 @@
 //	            pushes towards anomalous; +1 doubles the score. shap explains
 //	            the path length E[h], which is these values times -c(psi).
 //
+// Isolation forests of oblique splits ([tree.Ensemble.Oblique]) have no SHAP
+// values here: theirs are those of [tree.Ensemble.PathValues], which add up to
+// the same and depend on the path of the row alone.
+//
 // Sources: Lundberg et al., arXiv:1802.03888, for the values; the integral
 // form and Gauss-Legendre quadrature as in Quadrature-TreeSHAP,
 // arXiv:2605.04497; tables by pattern after Fast TreeSHAP v2,
@@ -72,6 +76,9 @@ func New(e *tree.Ensemble) (*Explainer, error) {
 }
 
 var errNone = errors.New("explain: no ensemble")
+
+// ErrOblique means that there is no such explanation of oblique splits.
+var ErrOblique = errors.New("explain: oblique splits have values along the path alone")
 
 // means returns the values of the subtree of n, averaged by cover: one, or one
 // for each class if the leaves are vectors.

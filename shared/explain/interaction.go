@@ -15,7 +15,7 @@ import (
 //
 // half of what i and j do together and not alone. The diagonal is the rest:
 // row i adds up to the SHAP value of i, and the matrix to the margin less
-// Base, both to 1e-9 relative.
+// Base, both to 1e-9 relative. Ensembles of oblique splits are [ErrOblique].
 //
 // NaN and errors are as for [Explainer.Values]. A row costs O(leaves·D²·points)
 // for leaves of D distinct features on their path, by quadrature at every
@@ -31,6 +31,9 @@ func (x *Explainer) Interactions(phi, rows []float64, class int) error {
 	}
 	if want := len(rows) * d; len(phi) != want {
 		return &model.ShapeError{What: "phi", Got: len(phi), Want: fmt.Sprint(want)}
+	}
+	if x.e.Oblique() {
+		return ErrOblique
 	}
 	b, err := x.e.Bin(rows)
 	if err != nil {

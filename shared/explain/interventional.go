@@ -40,10 +40,14 @@ type whole struct {
 
 // NewInterventional prepares the background, m×d row-major, at least one row.
 // NaN is missing there too and follows each split. No rows, or a part of one,
-// are a [*model.ShapeError]; a nil ensemble is an error.
+// are a [*model.ShapeError]; a nil ensemble is an error, one of oblique splits
+// [ErrOblique].
 func NewInterventional(e *tree.Ensemble, background []float64) (*Interventional, error) {
 	if e == nil {
 		return nil, errNone
+	}
+	if e.Oblique() {
+		return nil, ErrOblique
 	}
 	d, k := e.Shape()
 	if len(background) == 0 {

@@ -325,3 +325,59 @@ func TestCoder_refusesWhatIsNoShare(t *testing.T) {
 		}
 	}
 }
+
+// obliqueCraft is a file of one oblique split whose header says features.
+func obliqueCraft(features int, spoil func(e *Ensemble)) []byte {
+	e, err := New(Source{Kind: Isolation, Features: 2, Outputs: 1, SampleSize: 4, Scale: []float64{1, 1}, Oblique: []ObliqueTree{{
+		Left: []int32{1, 0, 0}, Right: []int32{2, 0, 0}, Cover: []float64{0, 1, 3},
+		Start: []int32{0, 2, 2, 2}, Feature: []int32{0, 1}, Weight: []int8{1, -1}, Point: []float64{0.1, 2},
+	}}})
+	if err != nil {
+		panic(err)
+	}
+	spoil(e)
+	e.oblique.scale = e.oblique.scale[:features]
+	var w wire.Writer
+	w.Bytes([]byte{'T', 'R', 'E', 'E', versionOblique, byte(Isolation), 0, byte(features), 1, 4})
+	b, err := e.appendOblique(nil, &w)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func TestDecode_refusesObliqueFilesThatNoWriterWrites(t *testing.T) {
+	b := obliqueCraft(2, func(*Ensemble) {})
+	e, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := e.AppendBinary(nil); err != nil || !bytes.Equal(again, b) {
+		t.Fatalf("%x encodes to %x, %v", b, again, err)
+	}
+	for _, c := range []struct {
+		what     string
+		features int
+		spoil    func(e *Ensemble)
+	}{
+		{"a feature too many", 1, func(*Ensemble) {}},
+		{"a feature beyond", 1, func(e *Ensemble) { e.oblique.feature = []uint16{1, 2} }},
+		{"a weight of 0", 2, func(e *Ensemble) { e.oblique.weight[1] = 0 }},
+		{"a point -0", 2, func(e *Ensemble) { e.oblique.point[0], e.oblique.single = math.Copysign(0, -1), true }},
+		{"a point NaN", 2, func(e *Ensemble) { e.oblique.point[0] = math.NaN() }},
+		{"a point too far", 2, func(e *Ensemble) { e.oblique.point[0] = 1e101 }},
+		{"points longer than they need be", 2, func(e *Ensemble) { e.oblique.point = []float64{0.5, 2} }},
+		{"a cover too large", 2, func(e *Ensemble) { e.cover[1] = maxSample + 1 }},
+		{"no cover", 2, func(e *Ensemble) { clear(e.cover) }},
+		{"more trees than nodes", 2, func(e *Ensemble) { e.output = make([]int32, 4) }},
+		{"more trees than there are", 2, func(e *Ensemble) { e.output = make([]int32, 2) }},
+	} {
+		b := func() (b []byte) {
+			defer func() { _ = recover() }() // a writer of too many trees runs out of nodes
+			return obliqueCraft(c.features, c.spoil)
+		}()
+		if e, err := Decode(b); err == nil || e != nil {
+			t.Errorf("%s: got %v, %v, want an error", c.what, e, err)
+		}
+	}
+}
