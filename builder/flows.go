@@ -104,7 +104,11 @@ func (c *flowsCommand) open(name string, s streams) (*input, *ingest.Source, err
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := ingest.OpenWith(f, f.Size(), packed.Options(ingest.Options{Want: frame.Flow, Limits: ingest.Limits{FlowIdle: c.Idle, FlowActive: c.Active}}))
+	limits := ingest.Limits{FlowIdle: c.Idle, FlowActive: c.Active}
+	if c.ExportRows == "" {
+		limits.KeptBytes = 1 // no flow is asked for again
+	}
+	src, err := ingest.OpenWith(f, f.Size(), packed.Options(ingest.Options{Want: frame.Flow, Limits: limits}))
 	if err == nil && !src.IsCapture() {
 		err = fmt.Errorf("%s: not a capture", src.Format())
 	}

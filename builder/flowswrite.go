@@ -44,10 +44,14 @@ func newFlowWriter(format string, out *bufio.Writer, named bool) (flowWriter, er
 
 // appendNumber writes a value of a flow without exponent.
 func appendNumber(b []byte, v float64) []byte {
-	if whole := int64(v); float64(whole) == v {
-		return strconv.AppendInt(b, whole, 10)
+	whole := int64(v)
+	switch {
+	case float64(whole) != v:
+		return strconv.AppendFloat(b, v, 'f', -1, 64)
+	case uint64(whole) < 10: // as two thirds of the values are
+		return append(b, '0'+byte(whole))
 	}
-	return strconv.AppendFloat(b, v, 'f', -1, 64)
+	return strconv.AppendInt(b, whole, 10)
 }
 
 // csvFlows writes RFC 4180 with line feeds. The cells are written by hand: most
@@ -55,7 +59,6 @@ func appendNumber(b []byte, v float64) []byte {
 type csvFlows struct {
 	out   *bufio.Writer
 	named bool
-	b     []byte
 }
 
 func (w *csvFlows) header() error {
@@ -72,7 +75,15 @@ func (w *csvFlows) header() error {
 
 // appendCell writes a text, in quotes where it needs them.
 func appendCell(b []byte, text string) []byte {
-	if text == "" || !strings.ContainsAny(text, ",\"\r\n") && text[0] != ' ' {
+	if text == "" {
+		return b
+	}
+	plain := text[0] != ' '
+	for i := range len(text) {
+		c := text[i]
+		plain = plain && c != ',' && c != '"' && c != '\r' && c != '\n'
+	}
+	if plain {
 		return append(b, text...)
 	}
 	b = append(b, '"')
@@ -82,22 +93,21 @@ func appendCell(b []byte, text string) []byte {
 
 func (w *csvFlows) write(file string, f *frame.Frame) error {
 	for i, row := range f.Row {
-		w.b = w.b[:0]
+		b := w.out.AvailableBuffer()
 		if w.named {
-			w.b = append(appendCell(w.b, file), ',')
+			b = append(appendCell(b, file), ',')
 		}
-		w.b = strconv.AppendInt(w.b, row, 10)
-		for k := range f.Schema.Fields {
-			w.b = append(w.b, ',')
+		b = strconv.AppendInt(b, row, 10)
+		for k, numbers := range f.Numbers {
+			b = append(b, ',')
 			switch {
-			case f.Texts[k] != nil:
-				w.b = appendCell(w.b, f.Texts[k][i])
-			case f.Numbers[k] != nil && !math.IsNaN(f.Numbers[k][i]):
-				w.b = appendNumber(w.b, f.Numbers[k][i])
+			case numbers == nil && f.Texts[k] != nil:
+				b = appendCell(b, f.Texts[k][i])
+			case numbers != nil && !math.IsNaN(numbers[i]):
+				b = appendNumber(b, numbers[i])
 			}
 		}
-		w.b = append(w.b, '\n')
-		if _, err := w.out.Write(w.b); err != nil {
+		if _, err := w.out.Write(append(b, '\n')); err != nil {
 			return err
 		}
 	}

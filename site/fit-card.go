@@ -66,9 +66,9 @@ const (
 	parityTool     = "TShark 4.0.17"
 	parityCaptures = 153
 	parityFlows    = 387
-	paritySame     = 383
+	paritySame     = 384
 	parityFields   = 8265
-	parityEqual    = 8260
+	parityEqual    = 8262
 )
 
 func (c *FitCard) parity() string {

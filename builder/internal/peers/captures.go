@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,19 +25,20 @@ const capturesArea = "captures"
 // dissects everything and takes minutes, has one.
 const captureRounds = 3
 
-// meter is a program that reads a capture and makes flows of it.
+// capturePeer is a program that reads a capture and makes flows of it.
 type capturePeer struct {
 	name   string
 	rounds int
+	goal   float64  // how many times its packets/s we want to have, 0 for none
 	args   []string // FILE is the capture, FOLDER an empty folder
 }
 
 var capturePeers = []capturePeer{
-	{"cloister", captureRounds, []string{"build/peers/cloister", "flows", "FILE", "--out", "FOLDER/flows.csv"}},
-	{"nfpcapd", captureRounds, []string{"nfpcapd", "-r", "FILE", "-w", "FOLDER", "-e", "1800,120"}},
-	{"argus", captureRounds, []string{"argus", "-r", "FILE", "-w", "FOLDER/flows.argus"}},
-	{"softflowd", captureRounds, []string{"softflowd", "-r", "FILE", "-n", "127.0.0.1:9", "-v", "9"}},
-	{"tshark", 1, []string{"tshark", "-n", "-q", "-z", "conv,tcp", "-z", "conv,udp", "-r", "FILE"}},
+	{"cloister", captureRounds, 0, []string{"build/peers/cloister", "flows", "FILE", "--out", "FOLDER/flows.csv"}},
+	{"nfpcapd", captureRounds, 2.5, []string{"nfpcapd", "-r", "FILE", "-w", "FOLDER", "-e", "1800,120"}},
+	{"argus", captureRounds, 2.5, []string{"argus", "-r", "FILE", "-w", "FOLDER/flows.argus"}},
+	{"softflowd", captureRounds, 1.7, []string{"softflowd", "-r", "FILE", "-n", "127.0.0.1:9", "-v", "9"}},
+	{"tshark", 1, 0, []string{"tshark", "-n", "-q", "-z", "conv,tcp", "-z", "conv,udp", "-r", "FILE"}},
 }
 
 // used is what one run took.
@@ -100,14 +100,14 @@ func captures(data, out string) error {
 		}
 		ours := took["cloister"][:len(theirs)]
 		rows = append(rows,
-			compare(capturesArea, "capture to flows", "packets/s of processor time", true, values(ours, rate), p.name, values(theirs, rate), 0, ""),
+			compare(capturesArea, "capture to flows", "packets/s of processor time", true, values(ours, rate), p.name, values(theirs, rate), p.goal, ""),
 			compare(capturesArea, "capture to flows", "MB at most", false, values(ours, memory), p.name, values(theirs, memory), 0, ""))
 	}
-	wasm, err := captureInNode()
+	metered, err := inMemory(folder)
 	if err != nil {
 		return err
 	}
-	rows = append(rows, against(capturesArea, "packets to flows, WebAssembly under Node", "packets/s", true, []float64{wasm}, 1e6, "sample capture, from memory"))
+	rows = append(rows, metered...)
 	if err := printTable(os.Stdout, rows); err != nil {
 		return err
 	}
@@ -156,21 +156,87 @@ func (p capturePeer) run(file string) (u used, err error) {
 	return u, nil
 }
 
-// captureInNode runs the benchmark of package ingest in WebAssembly.
-func captureInNode() (float64, error) {
+// memoryBytes is the size of the capture of the benchmarks of package ingest.
+const memoryBytes = 32_000_000
+
+// inMemory measures packets to flows, without files and rows: ours natively
+// against gopacket's fastest decoder with a map of sums, and ours in
+// WebAssembly.
+func inMemory(folder string) (rows []row, err error) {
+	if folder, err = filepath.Abs(folder); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(folder, "memory.pcap")
+	packets, _, err := makeCapture(file, memoryBytes)
+	if err != nil {
+		return nil, err
+	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	cmd := exec.Command("go", "test", "-run", "xxx", "-bench", "Capture$", "-benchtime", "2s",
-		"-exec", filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "go_js_wasm_exec"), "./shared/ingest")
-	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-	text, err := cmd.CombinedOutput()
-	m := regexp.MustCompile(`([0-9.]+) packets/s`).FindSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("benchmark in Node: %w: %.300s", err, text)
+	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec_node.js")
+	bench := []string{"-test.run", "xxx", "-test.bench", "Meter/made$", "-test.benchtime", "ROUNDSx"}
+	programs := []struct {
+		name, build, from string
+		env               []string
+		run               []string
+	}{
+		{"native", "test", "shared/ingest", nil, append([]string{filepath.Join(folder, "native")}, bench...)},
+		{"wasm", "test", "shared/ingest", []string{"GOOS=js", "GOARCH=wasm"}, append([]string{"node", "--stack-size=8192", glue, filepath.Join(folder, "wasm")}, bench...)},
+		{"gopacket", "build", source + "/testdata/gopacket", nil, []string{filepath.Join(folder, "gopacket"), file, "ROUNDS"}}, // a module of its own
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	rates := map[string][]float64{}
+	for i, p := range programs {
+		args := []string{p.build, "-o", filepath.Join(folder, p.name), "."}
+		if p.build == "test" {
+			args = slices.Insert(args, 1, "-c")
+		}
+		cmd := exec.Command("go", args...)
+		cmd.Dir, cmd.Env = p.from, append(os.Environ(), p.env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			if p.name != "gopacket" {
+				return nil, fmt.Errorf("build %s: %w: %.300s", p.name, err, out)
+			}
+			say("gopacket does not build, its row is left out: %.300s", out)
+			programs = programs[:i]
+		}
+	}
+	for range captureRounds {
+		for _, p := range programs {
+			rate, err := perSecond(p.run, packets)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", p.name, err)
+			}
+			rates[p.name] = append(rates[p.name], rate)
+		}
+	}
+	const unit = "packets/s of processor time"
+	if theirs := rates["gopacket"]; len(theirs) > 0 {
+		rows = append(rows, compare(capturesArea, "packets to flows in memory", unit, true, rates["native"], "gopacket", theirs, 2, "its decoder without copies, a map of packets and bytes"))
+	}
+	return append(rows, against(capturesArea, "packets to flows in memory, WebAssembly under Node", unit, true, rates["wasm"], 2e6, "")), nil
+}
+
+// perSecond returns how many packets a second of processor time a program
+// meters that does it ROUNDS times: the difference of two runs, so that its
+// start does not count.
+func perSecond(args []string, packets int64) (float64, error) {
+	const few, many = 5, 30
+	took := map[int]float64{}
+	for _, rounds := range []int{few, many} {
+		var list []string
+		for _, a := range args {
+			list = append(list, strings.ReplaceAll(a, "ROUNDS", strconv.Itoa(rounds)))
+		}
+		cmd := exec.Command(list[0], list[1:]...)
+		cmd.Dir = filepath.Join("shared", "ingest")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("%w: %.300s", err, text)
+		}
+		took[rounds] = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	}
+	return float64(packets) * (many - few) / (took[many] - took[few]), nil
 }
 
 // parity compares flows with those of nDPI and of TShark on nDPI's captures,

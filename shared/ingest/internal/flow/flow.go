@@ -8,8 +8,9 @@
 //
 // Limits: memory is bounded by [Options.Flows] at about 700 bytes each, plus
 // [Options.Identity] for texts. Of the fields of [frame.Flow], L7_PROTO and the
-// label are not made. Texts are read from TCP (TLS, HTTP/1, SSH, DNS) and UDP
-// (DNS); not from QUIC, HTTP/2 or DTLS, nor from segments out of order.
+// label are not made: README.md says why. Texts are read from TCP (TLS, HTTP/1,
+// SSH, DNS) and UDP (DNS, DTLS); not from QUIC or HTTP/2, nor from segments out
+// of order.
 package flow
 
 import "cloister/shared/ingest/internal/capture"

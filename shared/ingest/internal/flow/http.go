@@ -26,7 +26,8 @@ type request struct {
 
 // readRequest reads the request line and the two fields: RFC 9112, section 3.
 // complete means that the empty line was there. A line that is cut off is not
-// read. What starts like a request but has no HTTP version is none.
+// read. What starts like a request but has no HTTP version is none, unless it
+// asks for a path alone, as HTTP/0.9 did.
 func readRequest(b []byte) (r request, complete bool) {
 	line, ok := firstLine(b)
 	if !ok {
@@ -34,6 +35,9 @@ func readRequest(b []byte) (r request, complete bool) {
 	}
 	method := httpMethod(b)
 	end := bytes.LastIndexByte(line, ' ')
+	if end == len("GET") && bytes.HasPrefix(line, []byte("GET /")) { // RFC 1945, section 5: Simple-Request
+		return request{method: method, url: line[end+1:]}, true
+	}
 	if end <= len(method) || !bytes.HasPrefix(line[end+1:], []byte("HTTP/")) {
 		return r, true
 	}

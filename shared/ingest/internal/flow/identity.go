@@ -173,7 +173,7 @@ func (t *Table) message(f *Flow, kind message, way int, b []byte, last bool) boo
 		if kind == serverHello {
 			t.set(f, textTLS, serverVersion(body))
 		} else if complete {
-			t.client(f, body)
+			t.client(f, body, false)
 		}
 	case httpRequest:
 		r, complete := readRequest(b)

@@ -255,6 +255,9 @@ func TestFlow_http(t *testing.T) {
 		{"first of two hosts", conversation(80).send(false, "HEAD / HTTP/1.0\nHost: a\nHost: b\nno field\n\n"), "HEAD a / "},
 		{"cut in a field", conversation(80).send(false, "PUT /x HTTP/1.1\r\nHost: exam"), "PUT  /x "},
 		{"a method that starts like SSH", conversation(80).send(false, "SEARCH / HTTP/1.1\r\nHost: h\r\n\r\n"), "SEARCH h / "},
+		{"HTTP/0.9", conversation(80).send(false, "GET /a/b\r\n").send(false, "more\r\n\r\n"), "GET  /a/b "},
+		{"HTTP/0.9 asks for a path", conversation(80).send(false, "GET a/b\r\n"), "   "},
+		{"HTTP/0.9 has GET alone", conversation(80).send(false, "POST /a\r\n"), "   "},
 		{"cut in its line", conversation(80).send(false, "GET /abc"), "   "},
 		{"proxy", conversation(3128).send(false, "CONNECT a:443 HTTP/1.1\r\n\r\n"), "CONNECT  a:443 "},
 		{"not HTTP", conversation(80).send(false, "GET me out of here\r\n\r\n"), "   "},
@@ -452,6 +455,31 @@ func TestRecord_tunnelAndVLAN(t *testing.T) {
 
 // FuzzStream cuts a conversation into segments anywhere: what is known of the
 // flow never depends on where, unless a snapped or lost segment hides it.
+// FuzzDatagram hands datagrams to a flow of UDP: what the first one says stays,
+// and a second look at the same one adds nothing.
+func FuzzDatagram(f *testing.F) {
+	client := slices.Concat(words(0xfefd), make([]byte, 32), vec(1), vec(1), vec(2, words(0xc02b)...), vec(1, 0), vec(2, extension(16, vec(2, vec(1, []byte("x")...)...))...))
+	f.Add(datagram(0xfeff, 1, client), uint16(4433))
+	f.Add(datagram(0xfefd, 2, client), uint16(4433))
+	f.Add(dnsMessage(7, 0x8183, 1, 1, 1, 'a', 0, 0, 1, 0, 1, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4), uint16(53))
+	f.Add(dnsMessage(7, 0x100, 1, 0, 0xc0, 12, 0, 1, 0, 1), uint16(5353))
+	f.Fuzz(func(t *testing.T, in []byte, port uint16) {
+		p := packet(0, false, uint32(28+len(in)), 0)
+		p.Key.PortB, p.Key.Protocol, p.Payload, p.Length = port, capture.UDP, in, uint32(len(in))
+		once, _ := meter(flow.Options{}, p)
+		twice, _ := meter(flow.Options{}, p, p)
+		for i, c := range once.Texts {
+			if len(c) > 0 && (c[0] != twice.Texts[i][0] || len(c[0]) > 4*255) {
+				t.Fatalf("%s is %q, then %q", frame.Flow.Fields[i].Name, c[0], twice.Texts[i][0])
+			}
+		}
+		names := []string{"DNS_QUERY_ID", "DNS_QUERY_TYPE", "DNS_TTL_ANSWER", frame.DNSCode, frame.Entropy}
+		if a, b := cells(once, 0, names...), cells(twice, 0, names...); a != b {
+			t.Fatalf("%s, then %s", a, b)
+		}
+	})
+}
+
 func FuzzStream(f *testing.F) {
 	f.Add([]byte(record(1, clientHello("www.example.org", "h2"), 60)), []byte(record(2, serverHello(0x0303), 99)), uint16(443), uint8(7))
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200\r\n\r\n"), uint16(80), uint8(3))
@@ -488,4 +516,57 @@ func FuzzStream(f *testing.F) {
 // atStart reports whether b starts with its only message.
 func atStart(b []byte) bool {
 	return strings.Count(string(b), "\x16\x03") <= 1 && strings.Count(string(b), "SSH-") <= 1 && (len(b) == 0 || b[0] == 0x16 || b[0] == 'S')
+}
+
+// datagram wraps a hello in a record of DTLS: its first octets are version.
+func datagram(version uint16, kind byte, hello []byte) []byte {
+	n := len(hello)
+	size := []byte{byte(n >> 16), byte(n >> 8), byte(n)}
+	b := slices.Concat([]byte{kind}, size, []byte{0, 0, 0, 0, 0}, size, hello)
+	return slices.Concat([]byte{0x16}, words(version), make([]byte, 8), words(uint16(len(b))), b)
+}
+
+// Hellos of DTLS, whole in one datagram, give what those of TLS give but JA3.
+func TestFlow_dtls(t *testing.T) {
+	client := slices.Concat(words(0xfefd), make([]byte, 32), vec(1), vec(1, 1, 2, 3), vec(2, words(0xc02b, 0x2a2a, 0xc02c)...), vec(1, 0),
+		vec(2, slices.Concat(
+			extension(0, vec(2, slices.Concat([]byte{0}, vec(2, []byte("vpn.example.org")...))...)),
+			extension(16, vec(2, vec(1, []byte("webrtc")...)...)),
+			extension(43, vec(1, words(0xfefc, 0xfefd)...)))...))
+	server := slices.Concat(words(0xfefd), make([]byte, 32), vec(1), words(0xc02b), []byte{0})
+	send := func(back bool, b []byte) capture.Packet {
+		p := packet(0, back, uint32(28+len(b)), 0)
+		p.Key.Protocol, p.Payload, p.Length = capture.UDP, b, uint32(len(b))
+		return p
+	}
+	whole := datagram(0xfeff, 1, client)
+	fields := []string{frame.ServerName, frame.ALPN, frame.TLSVersion, frame.JA3, frame.JA4}
+	for _, tt := range []struct {
+		name    string
+		packets []capture.Packet
+		want    string
+	}{
+		{"both hellos", []capture.Packet{send(false, whole), send(true, datagram(0xfefd, 2, server))}, "vpn.example.org webrtc DTLS 1.2  dd3d0203wc_"},
+		{"asked twice, the first counts", []capture.Packet{send(false, whole), send(false, datagram(0xfefd, 1, slices.Concat(words(0xfeff), client[2:len(client)-7])))}, "vpn.example.org webrtc   dd3d0203wc_"},
+		{"without versions", []capture.Packet{send(false, datagram(0xfeff, 1, slices.Concat(words(0xfeff), make([]byte, 32), vec(1), vec(1), vec(2, words(1)...), vec(1, 0))))}, "    dd1i010000_"},
+		{"of OpenSSL's forerunner", []capture.Packet{send(false, datagram(0x0100, 1, slices.Concat(words(0x0100), make([]byte, 32), vec(1), vec(1), vec(2, words(1)...), vec(1, 0))))}, "    d00i010000_"},
+		{"encrypted", []capture.Packet{send(false, slices.Concat(whole[:4], []byte{1}, whole[5:]))}, "    "},
+		{"a later part", []capture.Packet{send(false, slices.Concat(whole[:21], []byte{1}, whole[22:]))}, "    "},
+		{"the first of several parts", []capture.Packet{send(false, slices.Concat(whole[:24], []byte{whole[24] - 1}, whole[25:]))}, "    "},
+		{"another record", []capture.Packet{send(false, slices.Concat([]byte{23}, whole[1:]))}, "    "},
+		{"another version", []capture.Packet{send(false, slices.Concat([]byte{22, 3, 3}, whole[3:]))}, "    "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, _ := meter(flow.Options{}, tt.packets...)
+			if got := cells(f, 0, fields...); !strings.HasPrefix(got, tt.want) || tt.want == "    " && got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	for n := range whole {
+		f, _ := meter(flow.Options{}, send(false, whole[:n]))
+		if got := cells(f, 0, fields...); got != "    " {
+			t.Fatalf("cut to %d bytes: %q", n, got)
+		}
+	}
 }

@@ -39,6 +39,8 @@ func (t *Table) look(f *Flow, p *capture.Packet) {
 			t.question(f, p.Payload)
 		case to == portMulticastDNS || from == portLLMNR || to == portLLMNR:
 			t.question(f, p.Payload)
+		default:
+			t.datagram(f, p.Payload)
 		}
 	case capture.TCP:
 		if from == portFTP {

@@ -47,6 +47,33 @@ func helloBody(b []byte, kind message) ([]byte, bool) {
 	return b[:size], true
 }
 
+// datagram keeps what a hello of DTLS says that is whole in one datagram: RFC
+// 6347, sections 4.1 and 4.2.2, and OpenSSL's version 1.0 before it.
+func (t *Table) datagram(f *Flow, b []byte) {
+	const record, head = 13, 12
+	if len(b) < record+head || b[0] != 0x16 || b[1] != 0xfe && (b[1] != 1 || b[2] != 0) || b[3] != 0 || b[4] != 0 {
+		return
+	}
+	kind := message(b[record])
+	if kind != clientHello && kind != serverHello || f.found&kind.once(0) != 0 {
+		return
+	}
+	h := b[record:min(record+int(b[11])<<8+int(b[12]), len(b))]
+	if len(h) < head || string(h[1:4]) != string(h[9:12]) || h[6] != 0 || h[7] != 0 || h[8] != 0 { // a part
+		return
+	}
+	size := int(h[1])<<16 | int(h[2])<<8 | int(h[3])
+	if h = h[head:]; len(h) < size {
+		return
+	}
+	f.found |= kind.once(0)
+	if kind == clientHello {
+		t.client(f, h[:size], true)
+	} else {
+		t.set(f, textTLS, serverVersion(h[:size]))
+	}
+}
+
 // cursor reads vectors with a length before them. Once something is missing,
 // all that follows is empty.
 type cursor struct {
@@ -103,13 +130,17 @@ type hello struct {
 	name               []byte
 	protocols          [][]byte
 	named              bool
+	datagram           bool // of DTLS
 }
 
-func readHello(b []byte) (h hello, ok bool) {
+func readHello(b []byte, datagram bool) (h hello, ok bool) {
 	c := cursor{b, true}
-	h.version = c.u16()
+	h.version, h.datagram = c.u16(), datagram
 	c.bytes(32)
 	c.vector(1) // session
+	if datagram {
+		c.vector(1) // cookie
+	}
 	h.ciphers = numbers(c.vector(2))
 	c.vector(1) // compression
 	if !c.ok {
@@ -154,8 +185,8 @@ func readHello(b []byte) (h hello, ok bool) {
 }
 
 // client keeps what a whole ClientHello says.
-func (t *Table) client(f *Flow, body []byte) {
-	h, ok := readHello(body)
+func (t *Table) client(f *Flow, body []byte, datagram bool) {
+	h, ok := readHello(body, datagram)
 	if !ok {
 		return
 	}
@@ -168,7 +199,9 @@ func (t *Table) client(f *Flow, body []byte) {
 		alpn = append(alpn, p...)
 	}
 	t.set(f, textALPN, clean(alpn))
-	t.set(f, textJA3, h.ja3())
+	if !datagram { // tools do not agree on one of DTLS
+		t.set(f, textJA3, h.ja3())
+	}
 	t.set(f, textJA4, h.ja4())
 }
 
@@ -193,6 +226,12 @@ func serverVersion(b []byte) string {
 	switch version {
 	case 0x0300:
 		return "SSL 3.0"
+	case 0xfeff:
+		return "DTLS 1.0"
+	case 0xfefd:
+		return "DTLS 1.2"
+	case 0xfefc:
+		return "DTLS 1.3"
 	case 0x0301, 0x0302, 0x0303, 0x0304:
 		return "TLS 1." + string('0'+byte(version-0x0301))
 	}
@@ -225,18 +264,22 @@ func (h *hello) ja3() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ja4 returns the fingerprint of a TLS client over TCP.
+// ja4 returns the fingerprint of a client of TLS or DTLS.
 //
 // Source: FoxIO, JA4 technical details, "JA4: TLS Client Fingerprint"
 // (BSD-3-Clause); the other fingerprints of that family are not made.
 func (h *hello) ja4() string {
 	version := h.version
 	for i, v := range h.versions {
-		if i == 0 || v > version {
+		if i == 0 || v > version != h.datagram { // those of DTLS count down
 			version = v
 		}
 	}
-	b := append([]byte{'t'}, ja4Version(version)...)
+	b := []byte{'t'}
+	if h.datagram {
+		b[0] = 'd'
+	}
+	b = append(b, ja4Version(version)...)
 	if h.named {
 		b = append(b, 'd')
 	} else {
@@ -275,6 +318,12 @@ func ja4Version(v uint16) string {
 		return "s3"
 	case 0x0002:
 		return "s2"
+	case 0xfeff:
+		return "d1"
+	case 0xfefd:
+		return "d2"
+	case 0xfefc:
+		return "d3"
 	}
 	return "00"
 }

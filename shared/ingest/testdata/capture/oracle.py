@@ -7,20 +7,22 @@ Python 3.11.2, TShark 4.0.17, 2026-11-22:
 FOLDER is oracle-zeek, oracle-arkime, oracle-ipfixprobe, oracle-icsnpp or oracle-ndpi: captures with the results of Zeek
 (conn.log of its test suite), Arkime (sessions of its test suite), ipfixprobe (CSV of its test suite) or nDPI (text of
 its test suite) beside them. OUT/oracle.zip gets the captures, OUT/oracle.tsv a line for each flow of each tool: tool,
-capture, protocol, source, port, destination, port, then name=value. TShark is run here: its fields of single packets
-are added up for each pair of ends. Captures with tunnels or fragments are left out of TShark's part, which has a line
-"skip" with the reason for each. Values of one pair of ends are added up: tools cut flows at different times.
+capture, protocol, source, port, destination, port, then name=value. TShark, nfdump 1.7.1 and Argus 3.0.8.2 are run here:
+fields of single packets and of records are added up for each pair of ends. Captures with tunnels or fragments are left
+out of their part, which has a line "skip" of TShark with the reason for each. Values of one pair of ends are added up: tools cut flows at different times.
 """
 import csv
 import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 
-PROTO = {"tcp": 6, "udp": 17, "icmp": 1, "icmp6": 58, "sctp": 132}
+PROTO = {"tcp": 6, "udp": 17, "icmp": 1, "icmp6": 58, "ipv6-icmp": 58, "sctp": 132, "igmp": 2, "pim": 103, "ospf": 89, "esp": 50, "ah": 51, "gre": 47, "vrrp": 112}
 BINS = (128, 256, 512, 1024, 1514)
 FIELDS = """frame.time_epoch ip.src ip.dst ipv6.src ipv6.dst ip.proto ipv6.nxt ip.len ipv6.plen ip.ttl ipv6.hlim ip.flags.mf ip.frag_offset
 ipv6.fraghdr.nxt tcp.srcport tcp.dstport udp.srcport udp.dstport sctp.srcport sctp.dstport tcp.flags tcp.window_size_value icmp.type icmp.code
@@ -32,6 +34,13 @@ out = []
 
 def line(tool, capture, proto, src, sport, dst, dport, values):
     out.append("\t".join([tool, capture, str(proto), src, str(sport), dst, str(dport)] + ["%s=%s" % kv for kv in values.items() if kv[1] not in (None, "")]))
+
+
+def number(protocol):
+    """The number of a protocol by the names that tools print."""
+    if protocol.isdigit():
+        return int(protocol) if int(protocol) < 256 else None  # Argus has EtherTypes too
+    return PROTO.get(protocol.lower())
 
 
 def clean(text):
@@ -50,6 +59,8 @@ def add(table, key, values):
     for k, v in values.items():
         if isinstance(v, str):
             have[k] = v if have.get(k, v) == v else ""  # several: none
+        elif k.endswith("_flags"):
+            have[k] = have.get(k, 0) | v
         elif k == "start":
             have[k] = min(have.get(k, v), v)
         elif k == "end":
@@ -150,6 +161,51 @@ def ndpi(folder, name):
             a, b = (a[0], 0), (b[0], 0)
         add(table, (proto, *a, *b), values)
     emit("ndpi", name, table)
+
+
+def nfdump(path, name):
+    """Records of nfpcapd are one-way and end by its own timeouts: all of a pair of ends are added up."""
+    table = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(["nfpcapd", "-r", path, "-w", folder, "-e", "1800,120"], capture_output=True)
+        rows = subprocess.run(["nfdump", "-R", folder, "-6", "-q", "-N", "-o", "fmt:%pr,%sa,%sp,%da,%dp,%pkt,%byt,%flg,%tsr,%td"], capture_output=True, text=True).stdout
+    if run.returncode:
+        return
+    for row in rows.splitlines():
+        c = [x.strip() for x in row.split(",")]
+        if len(c) != 10 or not c[5].isdigit():
+            continue
+        proto = number(c[0])
+        if proto is None:
+            continue
+        ports = (int(c[2] or 0), int(c[4] or 0)) if proto in (6, 17, 132) else (0, 0)
+        start = round(float(c[8]) * 1000)
+        values = {"in_pkts": int(c[5]), "in_bytes": int(c[6]), "out_pkts": 0, "out_bytes": 0, "start": start, "end": start + round(float(c[9]) * 1000)}
+        if proto == 6:
+            values["in_flags"] = sum(1 << "FSRPAUEC".index(x) for x in c[7] if x in "FSRPAUEC")
+            values["out_flags"] = 0
+        add(table, (proto, c[1], ports[0], c[3], ports[1]), values)
+    emit("nfdump", name, table)
+
+
+def argus(path, name):
+    """Argus counts frames, so bytes are not compared."""
+    table = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out")
+        run = subprocess.run(["argus", "-r", path, "-w", out], capture_output=True)
+        rows = subprocess.run(["ra", "-r", out, "-n", "-u", "-c", ",", "-s", "proto", "saddr", "sport", "daddr", "dport", "spkts", "dpkts", "stime", "ltime"], capture_output=True, text=True).stdout
+    if run.returncode:
+        return
+    for row in rows.splitlines():
+        c = row.split(",")
+        proto = number(c[0])
+        if proto is None or not c[5].isdigit():
+            continue
+        ports = (int(c[2] or 0), int(c[4] or 0)) if proto in (6, 17, 132) else (0, 0)
+        millis = lambda t: int(t.split(".")[0]) * 1000 + int(t.split(".")[1][:3])
+        add(table, (proto, c[1], ports[0], c[3], ports[1]), {"in_pkts": int(c[5]), "out_pkts": int(c[6]), "start": millis(c[7]), "end": millis(c[8])})
+    emit("argus", name, table)
 
 
 def tshark(path, name):
@@ -256,11 +312,12 @@ def tshark(path, name):
                 first(way + "_ssh", clean(p["ssh.protocol"][0]))
     if skip or run.returncode:
         out.append("\t".join(["tshark", name, "skip", skip or "TShark does not read it to the end"]))
-        return
+        return False
     for key, f in flows.items():
         for k in ("dnsseen", "hello", "request"):
             f.pop(k, None)
         line("tshark", name, *key, f)
+    return True
 
 
 target = sys.argv[1]
@@ -277,8 +334,14 @@ with zipfile.ZipFile(os.path.join(target, "oracle.zip"), "w", zipfile.ZIP_DEFLAT
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, data)
             before = len(out)
+            plain = os.path.join(target, "plain")  # what libpcap reads
+            open(plain, "wb").write(data)
             {"zeek": zeek, "icsnpp": zeek, "arkime": arkime, "ipfixprobe": ipfixprobe, "ndpi": ndpi}[tool](folder, name)
-            tshark(os.path.join(folder, name), name)
+            if tshark(plain, name):
+                for tool, programs in ((nfdump, ("nfpcapd", "nfdump")), (argus, ("argus", "ra"))):
+                    if all(map(shutil.which, programs)):
+                        tool(plain, name)
+            os.remove(plain)
             for i in range(before, len(out)):
                 cells = out[i].split("\t")
                 cells[1] = tool + "/" + name
