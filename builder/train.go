@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,16 +18,17 @@ import (
 )
 
 type trainCommand struct {
-	Recipe  string   `required:"" help:"What to train: flows, flows-cic, severity or seed-parity."`
-	Data    []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
-	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
-	Split   string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent, or a manifest of cloister prep: the split that it records, made again and compared."`
-	Out     string   `required:"" type:"path" help:"Bundle file to write."`
-	Params  string   `type:"existingfile" help:"result.json of cloister tune: train what the search chose, on its split."`
-	Version string   `default:"1.0.0" help:"Semantic version of the bundle."`
-	Created string   `help:"Date of creation for the manifest, RFC 3339. By default the release date of the recipe: then the same data give the same bytes."`
-	Workers int      `help:"Threads, default one a core. The result does not depend on it."`
-	JSON    bool     `name:"json" help:"Print the figures as JSON."`
+	Recipe    string   `required:"" help:"What to train: flows, flows-cic, severity or seed-parity."`
+	Data      []string `arg:"" help:"Labelled files, gzip allowed; - is standard input."`
+	Seed      uint64   `default:"1" help:"Seed of the split and of the models."`
+	Split     string   `default:"70/15/15" help:"Shares of training, validation and hold-out rows in percent, or a manifest of cloister prep: the split that it records, made again and compared."`
+	Out       string   `required:"" type:"path" help:"Bundle file to write."`
+	Params    string   `type:"existingfile" help:"result.json of cloister tune: train what the search chose, on its split."`
+	Version   string   `default:"1.0.0" help:"Semantic version of the bundle."`
+	Created   string   `help:"Date of creation for the manifest, RFC 3339. By default the release date of the recipe: then the same data give the same bytes."`
+	Extension int      `help:"Columns that a split of the anomaly model weighs besides one: an extended isolation forest. 0 is the plain one."`
+	Workers   int      `help:"Threads, default one a core. The result does not depend on it."`
+	JSON      bool     `name:"json" help:"Print the figures as JSON."`
 }
 
 // Help returns the example for --help.
@@ -47,6 +49,9 @@ func (c *trainCommand) Run(ctx context.Context, s streams) error {
 		if err := c.useParams(&recipe); err != nil {
 			return err
 		}
+	}
+	if recipe.Isolation.Extension = c.Extension; c.Extension != 0 && recipe.Unflagged {
+		return &usageError{"--extension: recipe " + c.Recipe + " has no anomaly model"}
 	}
 	shares, manifest, err := splitOf(c.Split)
 	if err != nil {
@@ -101,7 +106,7 @@ func (c *trainCommand) useParams(recipe *train.Recipe) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Params, err)
 	}
-	chosen := train.Candidate{Name: "as " + filepath.Base(c.Params) + " chose", WeightPower: m.WeightPower, Options: m.Forest}
+	chosen := train.Candidate{Name: "as " + filepath.Base(c.Params) + " chose", WeightPower: m.WeightPower, Options: m.Forest, Deep: m.Deep}
 	if m.Kind == tune.Boosting {
 		chosen.Boost = &m.Boost
 	}
@@ -154,6 +159,14 @@ func (c *trainCommand) parts(ctx context.Context, table *train.Table, m *prep.Ma
 
 // writeFile writes a file whole or not at all: a reader never sees a part.
 func writeFile(path string, data []byte) error {
+	return writeTo(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// writeTo is writeFile for what write writes.
+func writeTo(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -167,7 +180,7 @@ func writeFile(path string, data []byte) error {
 			fmt.Fprintln(os.Stderr, "cloister:", err)
 		}
 	}()
-	_, err = f.Write(data)
+	err = write(f)
 	if err == nil {
 		err = f.Chmod(0o644)
 	}

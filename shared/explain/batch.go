@@ -91,18 +91,21 @@ func (g *engine) run(phi, rows []float64, from, to int) error {
 	if want := len(rows) * (to - from); len(phi) != want {
 		return &model.ShapeError{What: "phi", Got: len(phi), Want: fmt.Sprint(want)}
 	}
-	if g.e.Oblique() {
-		return g.oblique(phi, rows)
-	}
 	b, err := g.e.Bin(rows)
 	if err != nil {
 		return err
 	}
 	d, _ := g.e.Shape()
-	c := batch{g, b, phi, d, from, to}
 	clear(phi)
-	c.walk()
-	c.look()
+	if g.e.Oblique() {
+		for r := 0; r < len(rows); r += d {
+			g.e.PathValues(phi[r:r+d], rows[r:r+d])
+		}
+	} else {
+		c := batch{g, b, phi, d, from, to}
+		c.walk()
+		c.look()
+	}
 	for i := range phi {
 		phi[i] *= g.scale
 	}
@@ -228,7 +231,7 @@ func (g *engine) own(phi, rows []float64, class []int) error {
 		first[c+1]++
 	}
 	if g.e.Oblique() {
-		return g.oblique(phi, rows)
+		return g.run(phi, rows, 0, 1)
 	}
 	b, err := g.e.Bin(rows)
 	if err != nil {

@@ -360,6 +360,9 @@ func command(r *train.Result) string {
 	if r.Recipe.Params != "" {
 		c += " --params " + r.Recipe.Params
 	}
+	if n := r.Recipe.Isolation.Extension; n > 0 {
+		c += fmt.Sprintf(" --extension %d", n)
+	}
 	return c + fmt.Sprintf(" --out %s.bundle", r.Recipe.Name)
 }
 

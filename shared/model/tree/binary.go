@@ -200,13 +200,7 @@ func decode(b []byte) (*Ensemble, error) {
 	if err := checkEnsemble(&src); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if v == versionOblique {
-		if e.kind != Isolation {
-			return nil, malformed("version %d of kind %v", v, e.kind)
-		}
-		return decodeOblique(r, e, len(b))
-	}
-	if e.kind == Oblivious && v != versionSecond || v == versionSecond && e.kind != Oblivious && e.kind != Forest {
+	if e.kind == Oblivious && v != versionSecond || e.kind != Isolation && v == versionOblique || v == versionSecond && e.kind != Oblivious && e.kind != Forest {
 		return nil, malformed("version %d of kind %v", v, e.kind)
 	}
 	if e.kind == Boosting || e.kind == Oblivious {
@@ -236,13 +230,16 @@ func decode(b []byte) (*Ensemble, error) {
 		return nil, malformed("%d nodes in %d bytes", nodes, len(b))
 	}
 	s := &shapes{nodes: int(nodes)}
-	if v == versionThird {
+	if v >= versionThird {
 		s.bits = make([]byte, (nodes+7)/8)
 	} else if err := s.read(r, len(output)); err != nil {
 		return nil, err
 	}
 	f := newFormat(newReader(r.Bytes(r.Left())), e)
-	f.setVersion(v == versionSecond, v == versionThird)
+	f.setVersion(v == versionSecond, v >= versionThird)
+	if v == versionOblique {
+		return f.decodeOblique(s, len(output), len(b))
+	}
 	return f.decodeTrees(s, output, len(b))
 }
 

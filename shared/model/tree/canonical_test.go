@@ -361,23 +361,32 @@ func TestDecode_refusesObliqueFilesThatNoWriterWrites(t *testing.T) {
 		spoil    func(e *Ensemble)
 	}{
 		{"a feature too many", 1, func(*Ensemble) {}},
-		{"a feature beyond", 1, func(e *Ensemble) { e.oblique.feature = []uint16{1, 2} }},
-		{"a weight of 0", 2, func(e *Ensemble) { e.oblique.weight[1] = 0 }},
-		{"a point -0", 2, func(e *Ensemble) { e.oblique.point[0], e.oblique.single = math.Copysign(0, -1), true }},
-		{"a point NaN", 2, func(e *Ensemble) { e.oblique.point[0] = math.NaN() }},
-		{"a point too far", 2, func(e *Ensemble) { e.oblique.point[0] = 1e101 }},
-		{"points longer than they need be", 2, func(e *Ensemble) { e.oblique.point = []float64{0.5, 2} }},
+		{"a feature beyond", 1, func(e *Ensemble) { e.oblique.parts[1].feature = 2 }},
+		{"a second feature beyond", 2, func(e *Ensemble) { e.oblique.parts[0].feature, e.oblique.parts[1].feature = 1, 2 }},
+		{"a weight of 0", 2, func(e *Ensemble) { e.oblique.parts[1].weight = 0 }},
+		{"a point -0", 2, func(e *Ensemble) { e.oblique.parts[0].point, e.oblique.single = math.Copysign(0, -1), true }},
+		{"a point NaN", 2, func(e *Ensemble) { e.oblique.parts[0].point = math.NaN() }},
+		{"a point too far", 2, func(e *Ensemble) { e.oblique.parts[0].point = 1e101 }},
+		{"points longer than they need be", 2, func(e *Ensemble) { e.oblique.parts[0].point = 0.5 }},
+		{"a factor of 0", 2, func(e *Ensemble) { e.oblique.scale[1] = 0 }},
+		{"a factor that is infinite", 2, func(e *Ensemble) { e.oblique.scale[0] = math.Inf(1) }},
 		{"a cover too large", 2, func(e *Ensemble) { e.cover[1] = maxSample + 1 }},
 		{"no cover", 2, func(e *Ensemble) { clear(e.cover) }},
-		{"more trees than nodes", 2, func(e *Ensemble) { e.output = make([]int32, 4) }},
-		{"more trees than there are", 2, func(e *Ensemble) { e.output = make([]int32, 2) }},
 	} {
-		b := func() (b []byte) {
-			defer func() { _ = recover() }() // a writer of too many trees runs out of nodes
-			return obliqueCraft(c.features, c.spoil)
-		}()
-		if e, err := Decode(b); err == nil || e != nil {
+		if e, err := Decode(obliqueCraft(c.features, c.spoil)); err == nil || e != nil {
 			t.Errorf("%s: got %v, %v, want an error", c.what, e, err)
+		}
+	}
+	b = obliqueCraft(2, func(*Ensemble) {})
+	b[5], b[9] = byte(Forest), 0
+	if _, err := Decode(b); !errors.Is(err, ErrFormat) {
+		t.Errorf("a forest: got %v", err)
+	}
+	for _, trees := range []byte{0, 2, 4} {
+		b := obliqueCraft(2, func(*Ensemble) {})
+		b[10] = trees
+		if _, err := Decode(b); !errors.Is(err, ErrFormat) {
+			t.Errorf("%d trees: got %v", trees, err)
 		}
 	}
 }

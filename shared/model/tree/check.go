@@ -78,11 +78,6 @@ func checkEnsemble(s *Source) error {
 	case len(s.Trees)+len(s.Oblique) > MaxTrees:
 		return &LimitError{"trees", MaxTrees, len(s.Trees) + len(s.Oblique)}
 	}
-	if s.Oblique != nil {
-		if err := checkScale(s.Scale, s.Features); err != nil {
-			return err
-		}
-	}
 	if s.ClassWeights != nil && (s.Kind != Forest || len(s.ClassWeights) != s.Outputs || s.Outputs < 2) {
 		return ensembleError("%d class weights for %d outputs of a %v", len(s.ClassWeights), s.Outputs, s.Kind)
 	}

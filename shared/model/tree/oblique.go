@@ -1,10 +1,6 @@
 package tree
 
-import (
-	"math"
-
-	"cloister/shared/model"
-)
+import "math"
 
 // Splits of an oblique isolation forest weigh several features:
 //
@@ -42,22 +38,40 @@ const (
 	obliqueBound = maxValue
 )
 
-// oblique holds such trees. Nodes are numbered through all of them.
+// oblique holds such trees. Nodes are numbered through all of them, depth first:
+// a left child follows its parent.
 type oblique struct {
-	scale       []float64
-	single      bool // all points are float32
-	left, right []int32
-	start       []int32
-	feature     []uint16
-	weight      []int8
-	point       []float64
+	scale  []float64
+	single bool // all points are float32
+	parts  []obliquePart
+	start  []int32 // of the parts of each node, and the end
+	right  []int32
 	// path is the path length of leaves, and its mean over the cover of a
 	// subtree: what a row that has got there scores.
 	path []float64
 }
 
+type obliquePart struct {
+	point   float64
+	feature uint16
+	weight  int8
+}
+
+// newObliques makes room for the nodes of e's trees.
+func (e *Ensemble) newObliques(trees, nodes int) *oblique {
+	o := &oblique{start: make([]int32, nodes+1), right: make([]int32, nodes), path: make([]float64, nodes)}
+	e.oblique, e.cover, e.root, e.output = o, make([]float64, nodes), make([]int, 1, trees+1), make([]int32, trees)
+	for t := range e.output {
+		e.output[t] = -1
+	}
+	return o
+}
+
 // newObliqueIsolation is New for a checked ensemble of oblique trees.
 func newObliqueIsolation(src *Source) (*Ensemble, error) {
+	if err := checkScale(src.Scale, src.Features); err != nil {
+		return nil, err
+	}
 	nodes, parts := 0, 0
 	for i := range src.Oblique {
 		t := &src.Oblique[i]
@@ -73,115 +87,77 @@ func newObliqueIsolation(src *Source) (*Ensemble, error) {
 	if parts > MaxParts {
 		return nil, &LimitError{"parts of splits", MaxParts, parts}
 	}
-	e := &Ensemble{kind: src.Kind, features: src.Features, outputs: 1, psi: src.SampleSize, root: []int{0}}
-	o := &oblique{scale: append([]float64(nil), src.Scale...), start: []int32{0}}
-	e.oblique = o
+	e := &Ensemble{kind: src.Kind, features: src.Features, outputs: 1, psi: src.SampleSize}
+	o := e.newObliques(len(src.Oblique), nodes)
+	o.scale, o.single = append(o.scale, src.Scale...), true
+	at := 0
 	for i := range src.Oblique {
 		t := &src.Oblique[i]
-		var d draft
-		d.resize(len(t.Left))
-		for v := range t.Left {
-			d.test[v], d.left[v], d.right[v], d.cover[v] = t.Start[v+1]-t.Start[v]-1, t.Left[v], t.Right[v], t.Cover[v]
-		}
-		base := len(o.left)
-		for _, v := range d.preorder() {
-			a, b := t.Start[v], t.Start[v+1]
-			for j := a; j < b; j++ {
-				o.add(int(t.Feature[j]), t.Weight[j], noNegativeZero(t.Point[j]))
+		stack := []int32{0}
+		for len(stack) > 0 {
+			v := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			for j := t.Start[v]; j < t.Start[v+1]; j++ {
+				p := noNegativeZero(t.Point[j])
+				o.parts = append(o.parts, obliquePart{p, uint16(t.Feature[j]), t.Weight[j]})
+				o.single = o.single && isSingle(p)
 			}
-			e.addOblique(t.Cover[v])
+			if t.Start[v] < t.Start[v+1] {
+				stack = append(stack, t.Right[v], t.Left[v])
+			}
+			e.cover[at] = t.Cover[v]
+			at++
+			o.start[at] = int32(len(o.parts))
 		}
-		if err := e.endOblique(base); err != nil {
+		if err := e.endOblique(); err != nil {
 			return nil, atTree(err, i)
 		}
-	}
-	o.single = true
-	for _, p := range o.point {
-		o.single = o.single && isSingle(p)
 	}
 	return e, nil
 }
 
-// preorder returns the nodes of d, whose test is below 0 at leaves, depth first.
-func (d *draft) preorder() []int32 {
-	order := make([]int32, 0, len(d.test))
-	stack := []int32{0}
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		order = append(order, v)
-		if d.test[v] >= 0 {
-			stack = append(stack, d.right[v], d.left[v])
-		}
-	}
-	return order
-}
-
-// add appends what the next node weighs.
-func (o *oblique) add(feature int, weight int8, point float64) {
-	o.feature = append(o.feature, uint16(feature))
-	o.weight = append(o.weight, weight)
-	o.point = append(o.point, point)
-}
-
-// addOblique appends a node, in depth-first order, of the parts added before.
-func (e *Ensemble) addOblique(cover float64) {
-	e.oblique.start = append(e.oblique.start, int32(len(e.oblique.feature)))
-	e.oblique.left = append(e.oblique.left, 0)
-	e.oblique.right = append(e.oblique.right, 0)
-	e.cover = append(e.cover, cover)
-}
-
 // inner says whether node v splits.
-func (o *oblique) inner(v int) bool { return o.start[v+1] > o.start[v] }
+func (o *oblique) inner(v int32) bool { return o.start[v+1] > o.start[v] }
 
-// endOblique links the nodes from base on, a whole tree, and fills in covers and
-// path lengths.
-func (e *Ensemble) endOblique(base int) error {
-	o := e.oblique
-	n := len(o.left)
-	for range n - base {
-		o.path = append(o.path, 0)
+// endOblique finishes the next tree, whose splits and covers of leaves are there.
+func (e *Ensemble) endOblique() error {
+	root := e.root[len(e.root)-1]
+	end := e.linkOblique(int32(root), 0)
+	if end < 0 {
+		return &LimitError{"levels", MaxDepth, MaxDepth + 1}
 	}
-	depth := make([]int32, n-base)
-	var above []int
-	for v := base; v < n; v++ {
-		if d := int(depth[v-base]); d > MaxDepth {
-			return &LimitError{"levels", MaxDepth, d}
-		}
-		e.depth = max(e.depth, int(depth[v-base]))
-		if o.inner(v) {
-			o.left[v] = int32(v + 1)
-			depth[v+1-base] = depth[v-base] + 1
-			above = append(above, v)
-			continue
-		}
-		o.path[v] = float64(depth[v-base]) + PathLength(int(e.cover[v]))
-		if len(above) > 0 {
-			p := above[len(above)-1]
-			above = above[:len(above)-1]
-			o.right[p] = int32(v + 1)
-			depth[v+1-base] = depth[p-base] + 1
-		}
-	}
-	for v := n - 1; v >= base; v-- {
-		if !o.inner(v) {
-			continue
-		}
-		a, b := o.left[v], o.right[v]
-		e.cover[v] = e.cover[a] + e.cover[b]
-		share := 0.5
-		if e.cover[v] > 0 {
-			share = e.cover[a] / e.cover[v]
-		}
-		o.path[v] = float64(share*o.path[a]) + float64((1-share)*o.path[b])
-	}
-	if !(e.cover[base] > 0) {
+	if !(e.cover[root] > 0) {
 		return ensembleError("total cover 0, want more")
 	}
-	e.root = append(e.root, n)
-	e.output = append(e.output, -1)
+	e.root = append(e.root, int(end))
 	return nil
+}
+
+// linkOblique fills in what lies at v and below, and returns the node after it, or
+// -1 if that is too deep.
+func (e *Ensemble) linkOblique(v int32, depth int) int32 {
+	o := e.oblique
+	if depth > MaxDepth {
+		return -1
+	}
+	e.depth = max(e.depth, depth)
+	if !o.inner(v) {
+		o.path[v] = float64(depth) + PathLength(int(e.cover[v]))
+		return v + 1
+	}
+	left := v + 1
+	right := e.linkOblique(left, depth+1)
+	if right < 0 {
+		return right
+	}
+	next := e.linkOblique(right, depth+1)
+	share := 0.5
+	if e.cover[v] = e.cover[left] + e.cover[right]; e.cover[v] > 0 {
+		share = e.cover[left] / e.cover[v]
+	}
+	o.right[v] = right
+	o.path[v] = float64(share*o.path[left]) + float64((1-share)*o.path[right])
+	return next
 }
 
 // check checks one tree by itself.
@@ -240,15 +216,18 @@ func checkScale(scale []float64, features int) error {
 	return nil
 }
 
-// part returns what the j-th part of all splits adds for a row.
+// part returns what one part of a split adds for a row. It is not inlined, for
+// what is downloaded: these forests are to be small, not fast.
+//
+//go:noinline
 func (o *oblique) part(j int32, row []float64) float64 {
-	f := o.feature[j]
-	x := row[f]
+	p := &o.parts[j]
+	x := row[p.feature]
 	if x != x {
 		return 0
 	}
 	x = min(max(x, -obliqueBound), obliqueBound)
-	return float64(float64(o.weight[j]) * float64(o.scale[f]*float64(x-o.point[j])))
+	return float64(float64(p.weight) * float64(o.scale[p.feature]*float64(x-p.point)))
 }
 
 // next returns the child that a row goes to from node v.
@@ -258,7 +237,7 @@ func (o *oblique) next(v int32, row []float64) int32 {
 		sum += o.part(j, row)
 	}
 	if sum <= 0 {
-		return o.left[v]
+		return v + 1
 	}
 	return o.right[v]
 }
@@ -267,10 +246,10 @@ func (o *oblique) next(v int32, row []float64) int32 {
 func (e *Ensemble) scoreOblique(dst, x []float64) {
 	o := e.oblique
 	for r := range dst {
-		row := e.row(x, r)
+		row := x[r*e.features : (r+1)*e.features]
 		for t := range e.output {
 			v := int32(e.root[t])
-			for o.inner(int(v)) {
+			for o.inner(v) {
 				v = o.next(v, row)
 			}
 			dst[r] += o.path[v]
@@ -288,20 +267,17 @@ func (e *Ensemble) Oblique() bool { return e.oblique != nil }
 // oblique forest: what a split changes the mean path length of the training rows
 // that have got as far is shared out among the features it weighs, in proportion
 // to the size of what each adds to the split's sum. So phi adds up to the row's
-// path lengths, less the trees' means. Lengths other than d are a
-// [*model.ShapeError].
+// path lengths, less the trees' means. It panics if phi or row is shorter than d
+// or e is not oblique.
 //
 // Source: Saabas, Interpreting random forests, 2014, for the sum along the path;
 // sharing by parts of the normal vector as in ExIFFI, Arcudi et al.,
 // arXiv:2310.05468, there of its own measure and not additive.
-func (e *Ensemble) PathValues(phi, row []float64) error {
-	if len(phi) != e.features || len(row) != e.features {
-		return &model.ShapeError{What: "phi", Got: len(phi), Want: "the features of the ensemble"}
-	}
+func (e *Ensemble) PathValues(phi, row []float64) {
 	o := e.oblique
 	for t := range e.output {
 		v := int32(e.root[t])
-		for o.inner(int(v)) {
+		for o.inner(v) {
 			to := o.next(v, row)
 			a, b := o.start[v], o.start[v+1]
 			change, whole := o.path[to]-o.path[v], 0.0
@@ -313,17 +289,16 @@ func (e *Ensemble) PathValues(phi, row []float64) error {
 				if whole > 0 {
 					share = math.Abs(o.part(j, row)) / whole
 				}
-				phi[o.feature[j]] += float64(change * share)
+				phi[o.parts[j].feature] += float64(change * share)
 			}
 			v = to
 		}
 	}
-	return nil
 }
 
 func (o *oblique) memoryBytes() int {
 	if o == nil {
 		return 0
 	}
-	return 4*(cap(o.left)+cap(o.right)+cap(o.start)) + 3*cap(o.feature) + 8*(cap(o.point)+cap(o.path)+cap(o.scale))
+	return 4*(cap(o.start)+cap(o.right)) + 16*cap(o.parts) + 8*(cap(o.path)+cap(o.scale))
 }

@@ -6,18 +6,15 @@ import (
 	"cloister/shared/wire"
 )
 
-// Oblique trees are written in version 4. After the sample size come
-//
-//	trees (varint), nodes (varint), a factor f64 for each feature,
-//
-// and one range-coded stream: the bits of the nodes as in version 3, whether
-// points are float32 (a bit), then node by node the cover of a leaf or how many
-// features a split weighs and for each the step from the one before, the weight
-// and the point. Zero bytes follow as in version 3.
+// Oblique trees are written in version 4. The header is that of version 3; in
+// the range-coded stream come a factor of 64 bits for each feature, the bits of
+// the nodes as in version 3, whether points are float32 (a bit), then node by
+// node the cover of a leaf, or how many features a split weighs and for each the
+// step from the one before, the weight and the point.
 
 // obliqueModels are the statistics of nodes.
 type obliqueModels struct {
-	cover [16]numbers // by depth
+	cover [16]numbers // by how many inner nodes, less leaves, came before
 	parts numbers
 	step  numbers
 	point floats
@@ -27,19 +24,17 @@ type obliqueModels struct {
 func (e *Ensemble) appendOblique(dst []byte, w *wire.Writer) ([]byte, error) {
 	o := e.oblique
 	w.Count(len(e.output))
-	w.Count(len(o.left))
-	for _, v := range o.scale {
-		w.F64(v)
-	}
+	w.U8(outputsVector)
+	w.Count(len(o.right))
 	f := newFormat(newWriter(), e)
 	f.setVersion(false, true)
-	s := &shapes{nodes: len(o.left), bits: make([]byte, (len(o.left)+7)/8)}
-	for v := range o.left {
-		if o.inner(v) {
+	s := &shapes{nodes: len(o.right), bits: make([]byte, (len(o.right)+7)/8)}
+	for v := range o.right {
+		if o.inner(int32(v)) {
 			s.bits[v/8] |= 1 << (v % 8)
 		}
 	}
-	if err := f.oblique(s, len(e.output)); err != nil {
+	if err := f.obliques(s); err != nil {
 		return dst, err // unreachable: New and Decode keep the rules
 	}
 	w.Bytes(f.finish())
@@ -47,51 +42,39 @@ func (e *Ensemble) appendOblique(dst []byte, w *wire.Writer) ([]byte, error) {
 	return append(dst, w.Finish()...), nil
 }
 
-// decodeOblique reads what follows the sample size of an encoding of size bytes.
-func decodeOblique(r *wire.Reader, e *Ensemble, size int) (*Ensemble, error) {
-	trees, nodes := r.Uvarint(), r.Uvarint()
-	o := new(oblique)
-	for range min(e.features, r.Left()/8) {
-		o.scale = append(o.scale, r.F64())
+// decodeOblique reads the range-coded part of an encoding of size bytes.
+func (f *format) decodeOblique(s *shapes, trees, size int) (*Ensemble, error) {
+	o := f.e.newObliques(trees, s.nodes)
+	err := f.obliques(s)
+	if err == nil {
+		err = f.end(s.nodes, size)
 	}
-	switch err := checkScale(o.scale, e.features); {
-	case r.Err() != nil:
-		return nil, r.Err()
-	case err != nil:
-		return nil, malformed("%v", err)
-	case trees > MaxTrees:
-		return nil, &LimitError{"trees", MaxTrees, clampInt(trees)}
-	case nodes > MaxNodes:
-		return nil, &LimitError{"nodes", MaxNodes, clampInt(nodes)}
-	case trees == 0 || nodes > 8*uint64(size):
-		return nil, malformed("%d trees of %d nodes", trees, nodes)
-	}
-	e.oblique, e.root, e.output = o, append(make([]int, 0, trees+1), 0), make([]int32, 0, trees)
-	o.left, o.right, o.start = make([]int32, 0, nodes), make([]int32, 0, nodes), append(make([]int32, 0, nodes+1), 0)
-	o.path, e.cover = make([]float64, 0, nodes), make([]float64, 0, nodes)
-	f := newFormat(newReader(r.Bytes(r.Left())), e)
-	f.setVersion(false, true)
-	s := &shapes{nodes: int(nodes), bits: make([]byte, (nodes+7)/8)}
-	if err := f.oblique(s, int(trees)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	single := true
-	for _, p := range o.point {
-		single = single && isSingle(p)
+	for _, p := range o.parts {
+		single = single && isSingle(p.point)
 	}
 	if single != o.single {
 		return nil, malformed("points are not the shortest")
 	}
-	if err := f.end(s.nodes, size); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return f.e, nil
 }
 
-// oblique codes the trees.
-func (f *format) oblique(s *shapes, trees int) error {
+// obliques codes the trees.
+func (f *format) obliques(s *shapes) error {
 	o, e := f.e.oblique, f.e
-	if err := s.walk(trees, f.shape); err != nil {
+	if f.reading {
+		o.scale = make([]float64, e.features)
+	}
+	for j, v := range o.scale {
+		v = math.Float64frombits(f.raw(64, math.Float64bits(v)))
+		if o.scale[j] = v; f.reading && (!(v > 0 && v <= obliqueBound) || f.broken) {
+			return malformed("factor of a feature")
+		}
+	}
+	if err := s.walk(len(e.output), f.shape); err != nil {
 		return err
 	}
 	single := uint64(0)
@@ -100,27 +83,30 @@ func (f *format) oblique(s *shapes, trees int) error {
 	}
 	o.single = f.raw(1, single) == 1
 	m, v := new(obliqueModels), 0
-	for range trees {
-		base, depth := v, 0
-		var right []int
-		for open := 1; open > 0; v++ {
+	for _, n := range s.sizes {
+		open := 0
+		for range n {
 			if s.inner(v) {
 				f.obliqueSplit(m, v)
-				depth++
-				right = append(right, depth)
 				open++
 			} else {
-				f.obliqueCover(m, v, depth)
-				if open--; open > 0 {
-					depth, right = right[len(right)-1], right[:len(right)-1]
+				c := f.shortNumber(&m.cover[min(open, len(m.cover)-1)], uint64(e.cover[v]))
+				if f.reading && c > maxSample {
+					f.fail("cover")
 				}
+				e.cover[v] = float64(c)
+				open = max(0, open-1)
+			}
+			v++
+			if f.reading {
+				o.start[v] = int32(len(o.parts))
 			}
 			if err := f.failure(); err != nil {
 				return err
 			}
 		}
 		if f.reading {
-			if err := e.endOblique(base); err != nil {
+			if err := e.endOblique(); err != nil {
 				return malformed("%v", err)
 			}
 		}
@@ -128,59 +114,36 @@ func (f *format) oblique(s *shapes, trees int) error {
 	return nil
 }
 
-// obliqueCover codes the cover of leaf v.
-func (f *format) obliqueCover(m *obliqueModels, v, depth int) {
-	c := uint64(0)
-	if !f.reading {
-		c = uint64(f.e.cover[v])
-	}
-	if c = f.shortNumber(&m.cover[min(depth, len(m.cover)-1)], c); !f.reading {
-		return
-	}
-	if c > maxSample {
-		f.fail("cover %d", c)
-	}
-	f.e.addOblique(float64(c))
-}
-
 // obliqueSplit codes what node v weighs.
 func (f *format) obliqueSplit(m *obliqueModels, v int) {
 	o := f.e.oblique
-	var at, n int32
-	if !f.reading {
-		at = o.start[v]
-		n = o.start[v+1] - at
-	}
-	count := f.shortNumber(&m.parts, uint64(n-1)) + 1
-	if count > uint64(f.e.features) || len(o.feature)+int(count) > MaxParts && f.reading {
-		f.fail("%d parts of a split", count)
+	at, n, left := int(o.start[v]), int(o.start[v+1]-o.start[v]), f.e.features
+	if n = int(f.shortNumber(&m.parts, uint64(n-1))) + 1; f.reading && len(o.parts) > MaxParts-n {
+		f.fail("parts of a split")
 		return
 	}
-	feature, weight, point := -1, int8(0), 0.0
-	for j := range int32(count) {
+	feature := -1
+	for j := range n {
+		var p obliquePart
 		if !f.reading {
-			weight, point = o.weight[at+j], o.point[at+j]
+			p = o.parts[at+j]
 		}
-		step := uint64(0)
-		if !f.reading {
-			step = uint64(int(o.feature[at+j]) - feature - 1)
-		}
-		if step = f.shortNumber(&m.step, step); f.reading && step >= uint64(f.e.features-1-feature) {
-			f.fail("feature %d steps after %d", step, feature)
+		step := f.shortNumber(&m.step, uint64(int(p.feature)-feature-1))
+		if f.reading && step >= uint64(left) {
+			f.fail("a feature beyond the last")
 			return
 		}
+		left -= 1 + int(step)
 		feature += 1 + int(step)
-		weight = int8(f.raw(8, uint64(uint8(weight))))
-		point = f.float(&m.point, o.single, point)
-		if f.reading && (weight == 0 || !(math.Abs(point) <= obliqueBound) || point == 0 && math.Signbit(point) || f.broken) {
-			f.fail("weight %d at %g", weight, point)
-			return
-		}
+		p.feature = uint16(feature)
+		p.weight = int8(f.raw(8, uint64(uint8(p.weight))))
+		p.point = f.float(&m.point, o.single, p.point)
 		if f.reading {
-			o.add(feature, weight, point)
+			if p.weight == 0 || !(math.Abs(p.point) <= obliqueBound) || p.point == 0 && math.Signbit(p.point) || f.broken {
+				f.fail("weight or point")
+				return
+			}
+			o.parts = append(o.parts, p)
 		}
-	}
-	if f.reading {
-		f.e.addOblique(0)
 	}
 }

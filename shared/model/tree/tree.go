@@ -16,10 +16,11 @@
 // Limits are the Max constants. The encoding starts with its version; Decode
 // reads every version that was released, and what it returns encodes to the
 // bytes it was read from; New's ensembles encode in version 3, oblivious ones in
-// version 2.
+// version 2, those of oblique splits in version 4.
 //
 // Sources: rank binning and blocks as in onnxruntime and XGBoost; Liu, Ting,
-// Zhou, Isolation Forest, ICDM 2008, for the anomaly score.
+// Zhou, Isolation Forest, ICDM 2008, for the anomaly score; Hariri et al.,
+// Extended Isolation Forest, IEEE TKDE 2019, for oblique splits.
 package tree
 
 import (
@@ -147,7 +148,7 @@ func (e *Ensemble) Nodes() int {
 		return e.even.nodes()
 	}
 	if e.oblique != nil {
-		return len(e.oblique.left)
+		return len(e.oblique.right)
 	}
 	return len(e.leaf)
 }

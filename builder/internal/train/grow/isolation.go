@@ -21,6 +21,11 @@ type IsolationOptions struct {
 	// tree; 0 means all.
 	MaxFeatures int
 
+	// Extension is how many columns a split weighs besides one; 0 is the forest
+	// of axis-parallel splits, Features-1 what Hariri et al. recommend. At most
+	// one less than MaxFeatures.
+	Extension int
+
 	// Quantiles is the length of Report.Quantiles; 0 means 1001, otherwise at least 2.
 	Quantiles int
 	Workers   int            // goroutines; 0 means one a core; no influence on the result
@@ -44,6 +49,8 @@ func (o *IsolationOptions) normal(d int) error {
 		return &OptionError{"MaxDepth", o.MaxDepth, "want 0 to 1024"}
 	case o.MaxFeatures < 1:
 		return &OptionError{"MaxFeatures", o.MaxFeatures, "want at least 1"}
+	case o.Extension < 0 || o.Extension >= o.MaxFeatures && o.Extension > 0:
+		return &OptionError{"Extension", o.Extension, "want 0 to one less than MaxFeatures"}
 	case o.Quantiles < 2:
 		return &OptionError{"Quantiles", o.Quantiles, "want at least 2"}
 	}
@@ -69,8 +76,17 @@ func (o *IsolationOptions) normal(d int) error {
 // the scored rows.
 //
 // Source: Liu, Ting, Zhou: Isolation Forest, ICDM 2008; constant columns are
-// not drawn, as in scikit-learn. The extended variant (Hariri et al. 2019)
-// needs oblique splits, which a [tree.Source] cannot hold.
+// not drawn, as in scikit-learn.
+//
+// With Extension, splits are those of the extended isolation forest: see
+// [tree.ObliqueTree], with Scale the reciprocal standard deviation of the rows'
+// finite values, so that units of columns do not matter. A node draws columns
+// among those that vary in it, a weight for each from a bell curve of whole
+// numbers, and a point uniform between the smallest and largest finite values.
+//
+// Source: Hariri, Carrasco Kind, Brunner: Extended Isolation Forest, IEEE TKDE
+// 2019, algorithm 2. Differs in the scale (theirs is the rows' own), in not
+// drawing constant columns, and in eight bits for a component of the normal.
 func Isolation(ctx context.Context, data Data, options IsolationOptions) (tree.Source, Report, error) {
 	fail := func(err error) (tree.Source, Report, error) { return tree.Source{}, Report{}, err }
 	n, err := data.rows()
@@ -96,15 +112,25 @@ func Isolation(ctx context.Context, data Data, options IsolationOptions) (tree.S
 	}
 	src := tree.Source{
 		Kind: tree.Isolation, Features: data.Features, Outputs: 1,
-		SampleSize: psi, Trees: make([]tree.SourceTree, o.Trees),
+		SampleSize: psi,
+	}
+	if o.Extension > 0 {
+		src.Oblique, src.Scale = make([]tree.ObliqueTree, o.Trees), scales(&data, live)
+	} else {
+		src.Trees = make([]tree.SourceTree, o.Trees)
 	}
 	tick := ticker{total: o.Trees, call: o.Progress}
 	growers := make([]*isolator, o.Workers)
 	err = parallel(ctx, o.Workers, o.Trees, func(w, i int) error {
 		if growers[w] == nil {
 			growers[w] = newIsolator(&data, live, psi, &o)
+			growers[w].scale = src.Scale
 		}
-		src.Trees[i] = growers[w].grow(uint64(i))
+		if allowed := growers[w].sample(uint64(i)); o.Extension > 0 {
+			src.Oblique[i] = growers[w].growOblique(allowed)
+		} else {
+			src.Trees[i] = growers[w].grow(allowed)
+		}
 		tick.tick(math.NaN())
 		return nil
 	})
@@ -114,17 +140,26 @@ func Isolation(ctx context.Context, data Data, options IsolationOptions) (tree.S
 	report := Report{Rows: len(live), Trees: o.Trees, OutOfBagScore: math.NaN()}
 	report.Importance = make([]float64, data.Features)
 	splits := 0.0
-	columns := make([]column, data.Features)
-	findMissing(&data, live, columns)
-	settleMissing(src.Trees, columns)
-	for i := range src.Trees {
-		report.Nodes += len(src.Trees[i].Left)
-		for _, j := range src.Trees[i].Feature {
+	count := func(features []int32) {
+		for _, j := range features {
 			if j >= 0 {
 				report.Importance[j]++
 				splits++
 			}
 		}
+	}
+	if o.Extension == 0 {
+		columns := make([]column, data.Features)
+		findMissing(&data, live, columns)
+		settleMissing(src.Trees, columns)
+	}
+	for i := range src.Trees {
+		report.Nodes += len(src.Trees[i].Left)
+		count(src.Trees[i].Feature)
+	}
+	for i := range src.Oblique {
+		report.Nodes += len(src.Oblique[i].Left)
+		count(src.Oblique[i].Feature)
 	}
 	if splits > 0 {
 		for j := range report.Importance {
@@ -185,6 +220,7 @@ type isolator struct {
 	rows     []int32   // of the tree, each node a range
 	tmp      []int32
 	features []int32
+	scale    []float64 // of oblique splits
 }
 
 func newIsolator(data *Data, live []uint32, psi int, o *IsolationOptions) *isolator {
@@ -197,8 +233,9 @@ func newIsolator(data *Data, live []uint32, psi int, o *IsolationOptions) *isola
 	}
 }
 
-// grow grows tree number number.
-func (g *isolator) grow(number uint64) tree.SourceTree {
+// sample draws the rows of tree number number and returns the columns that it
+// may use.
+func (g *isolator) sample(number uint64) []int32 {
 	g.rng = newStream(g.o.Seed, number)
 	d := g.data.Features
 	for i := range g.psi {
@@ -219,8 +256,11 @@ func (g *isolator) grow(number uint64) tree.SourceTree {
 		g.features[j] = int32(j)
 	}
 	g.rng.shuffle(g.features)
-	allowed := g.features[:g.o.MaxFeatures]
+	return g.features[:g.o.MaxFeatures]
+}
 
+// grow grows a tree on the rows that were drawn.
+func (g *isolator) grow(allowed []int32) tree.SourceTree {
 	t := tree.SourceTree{Output: -1}
 	add := func(rows int) int32 {
 		t.Feature = append(t.Feature, -1)
