@@ -275,7 +275,8 @@ func TestJourney_badInput(t *testing.T) {
 		{"empty.csv", "", "the file is empty"},
 		{"prose.txt", "Dear sir,\nplease find enclosed\n", "no reader recognises this file"},
 		{"wide.csv", strings.Repeat("IN_BYTES,", 9999) + "X\n1\n", "columns: 10000 is over the limit"},
-		{"flows.parquet", "PAR1\x15\x04\x15\x00", "Parquet file"},
+		{"flows.parquet", "PAR1\x15\x04\x15\x00", "parquet: byte 0: no PAR1 at the end: the file was cut short"},
+		{"flows.zip", "PK\x03\x04\x14\x00", "ZIP archive: recognised, but not read here"},
 		{"few.csv", "L4_DST_PORT,L4_SRC_PORT,IPV4_SRC_ADDR,IPV4_DST_ADDR\n1,2,a,b\n", "cannot be made from this file"},
 	}
 	for _, tt := range tests {
