@@ -260,6 +260,8 @@ var magic = []struct {
 	{"PK\x03\x04", "ZIP archive"},
 	{"PAR1", "Parquet file"},
 	{sqliteMagic, "SQLite database"},
+	{"\x37\x7f\x06\x82", "write-ahead log of SQLite, to be chosen together with its database"},
+	{"\x37\x7f\x06\x83", "write-ahead log of SQLite, to be chosen together with its database"},
 	{"\x1f\x8b", "gzip inside gzip"},
 	{"BZh", "bzip2 file"},
 	{"\xfd7zXZ\x00", "xz file"},

@@ -183,6 +183,8 @@ func TestOpen_refuses(t *testing.T) {
 		{"NUL bytes", "IN_BYTES,\x00\n", nil, &unknown, "NUL at byte 9"},
 		{"capture, cut in its head", "\xd4\xc3\xb2\xa1\x02\x00", io.ErrUnexpectedEOF, &format, "pcap: byte 0: cut short inside the file head"},
 		{"Parquet", "PAR1\x15\x04", nil, &unsupported, "Parquet file: recognised, but not read here"},
+		{"SQLite", "SQLite format 3\x00", nil, &unsupported, "SQLite database: recognised, but not read here"},
+		{"a log of SQLite", "\x37\x7f\x06\x82\x00\x2d\xe2\x18", nil, &unsupported, "to be chosen together with its database"},
 		{"10,000 columns", wide + "\n1\n", nil, &limit, "columns: 10000 is over the limit of 2000"},
 		{"header over the record limit", strings.Repeat("x", 3<<20), nil, &limit, "record in bytes"},
 		{"gzip magic only", "\x1f\x8b", nil, &format, "gzip: byte 0"},

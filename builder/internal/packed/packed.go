@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 
 	"cloister/builder/internal/parquet"
 	"cloister/builder/internal/telemetry/wal"
@@ -47,14 +48,21 @@ func Parquet(r io.ReaderAt, size int64) (ingest.Cells, error) {
 	return f, nil
 }
 
-// SQLite is [ingest.Options.SQLite]. The file has to say its path by a method
-// Path, "" for none: a write-ahead log lies beside it, and its writer may be at work.
+// SQLite is [ingest.Options.SQLite]. The file has to be an [os.File] or say its
+// path by a method Path, "" for none: a write-ahead log lies beside it, and its
+// writer may be at work.
 func SQLite(r io.ReaderAt, _ int64) (ingest.Cells, error) {
-	f, ok := r.(interface{ Path() string })
-	if !ok || f.Path() == "" {
+	path := ""
+	switch f := r.(type) {
+	case *os.File:
+		path = f.Name()
+	case interface{ Path() string }:
+		path = f.Path()
+	}
+	if path == "" {
 		return nil, errors.New("a database is read where it lies, with its -wal file beside it, and not from standard input")
 	}
-	raw, report, err := wal.Read(context.Background(), f.Path())
+	raw, report, err := wal.Read(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}

@@ -59,3 +59,28 @@ func TestOptions_readParquet(t *testing.T) {
 		t.Errorf("no Parquet: %v", err)
 	}
 }
+
+// A database needs a path: by the file itself, or by a method.
+func TestOptions_readSQLite(t *testing.T) {
+	path := agents[2].copies(t)[0]
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]io.ReaderAt{"a file": f, "a path": at{bytes.NewReader(nil), path}} {
+		c, err := packed.SQLite(r, info.Size())
+		if err != nil || c.Rows() < 100 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, r := range map[string]io.ReaderAt{"bytes": bytes.NewReader(nil), "standard input": at{bytes.NewReader(nil), ""}} {
+		if _, err := packed.SQLite(r, info.Size()); err == nil || !strings.Contains(err.Error(), "where it lies") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
