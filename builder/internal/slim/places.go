@@ -129,7 +129,7 @@ func dropPlaces(memory []byte, keep []string) error {
 			}
 		}
 	}
-	return nil
+	return coarsen(memory, head)
 }
 
 // header returns the address of the table of functions.
