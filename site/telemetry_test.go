@@ -91,7 +91,7 @@ func fleetPage(t *testing.T) *page {
 // The page names fields that package telemetry defines, which it does not link.
 func TestFleet_namesAreTelemetrys(t *testing.T) {
 	for got, want := range map[string]string{
-		telemetrySchema: telemetry.Schema.Name, fieldDevice: telemetry.FieldDevice, fieldEnd: telemetry.FieldEnd, fieldScenario: telemetry.FieldScenario,
+		telemetrySchema: telemetry.Schema().Name, fieldDevice: telemetry.FieldDevice, fieldEnd: telemetry.FieldEnd, fieldScenario: telemetry.FieldScenario,
 		fieldTechniques: telemetry.FieldTechniques, fieldMetrics: telemetry.FieldMetrics, fieldSimulated: telemetry.FieldSimulated,
 		report.WatchKinds[0].Field: telemetry.FieldLevel, report.WatchKinds[1].Field: telemetry.FieldChange, report.WatchKinds[2].Field: telemetry.FieldVolatility,
 	} {

@@ -85,7 +85,7 @@ func (s *Source) openTelemetry(src source, header []string, flows int) (bool, er
 	if err := t.start(); err != nil {
 		return true, err
 	}
-	s.table, s.holds = t, []*frame.Schema{telemetry.Schema}
+	s.table, s.holds = t, []*frame.Schema{telemetry.Schema()}
 	return true, nil
 }
 
@@ -108,11 +108,11 @@ func (t *telemetryTable) start() error {
 	if t.p, err = telemetry.NewPipeline(t.config, t.layout.Names); err != nil {
 		return err
 	}
-	t.has = make([]bool, len(telemetry.Schema.Fields))
+	t.has = make([]bool, len(telemetry.Schema().Fields))
 	for i, m := range t.fields() {
 		t.has[i] = m.How != Missing
 	}
-	t.frame = frame.New(telemetry.Schema, 256, t.has)
+	t.frame = frame.New(telemetry.Schema(), 256, t.has)
 	return nil
 }
 
@@ -240,7 +240,7 @@ func (t *telemetryTable) window(f *frame.Frame, w *telemetry.Window, x []float64
 	t.fill(f, w, x)
 	if (t.keeping+1)*telemetryRow <= t.limit {
 		t.keeping++
-		one := frame.New(telemetry.Schema, 1, t.has)
+		one := frame.New(telemetry.Schema(), 1, t.has)
 		t.fill(one, w, x)
 		t.kept = append(t.kept, one)
 	}
@@ -249,12 +249,12 @@ func (t *telemetryTable) window(f *frame.Frame, w *telemetry.Window, x []float64
 func (t *telemetryTable) fill(f *frame.Frame, w *telemetry.Window, x []float64) {
 	f.Row, f.Offset = append(f.Row, t.row), append(f.Offset, t.row)
 	text := func(name, v string) {
-		if i, _ := telemetry.Schema.Index(name); f.Texts[i] != nil {
+		if i, _ := telemetry.Schema().Index(name); f.Texts[i] != nil {
 			f.Texts[i] = append(f.Texts[i], v)
 		}
 	}
 	number := func(name string, v float64) {
-		i, _ := telemetry.Schema.Index(name)
+		i, _ := telemetry.Schema().Index(name)
 		f.Numbers[i] = append(f.Numbers[i], v)
 	}
 	var titles, techniques []string
@@ -280,7 +280,7 @@ func (t *telemetryTable) fill(f *frame.Frame, w *telemetry.Window, x []float64) 
 	text(telemetry.FieldVolatility, telemetry.PartsText(e.Parts("volatility", 8)))
 	text(telemetry.FieldSimulated, map[bool]string{true: "yes"}[w.Simulated])
 	text(telemetry.FieldLabel, t.label(w))
-	first := len(telemetry.Schema.Fields) - len(x)
+	first := len(telemetry.Schema().Fields) - len(x)
 	for i, v := range x {
 		if f.Numbers[first+i] != nil {
 			f.Numbers[first+i] = append(f.Numbers[first+i], v)
@@ -349,7 +349,7 @@ func single(f *frame.Frame, i int, has []bool) *frame.Frame {
 	return one
 }
 
-func (t *telemetryTable) schema() *frame.Schema { return telemetry.Schema }
+func (t *telemetryTable) schema() *frame.Schema { return telemetry.Schema() }
 
 // describe names the format, how samples become windows, and how many came.
 func (t *telemetryTable) describe() string {
@@ -366,7 +366,7 @@ func (t *telemetryTable) fields() []Mapped {
 		features[f.Name] = f
 	}
 	var out []Mapped
-	for _, field := range telemetry.Schema.Fields {
+	for _, field := range telemetry.Schema().Fields {
 		m := Mapped{Field: field.Name, How: Computed, From: "windows"}
 		f, ok := features[field.Name]
 		switch {

@@ -42,7 +42,7 @@ func windows(t *testing.T, text string, lim ingest.Limits) (*ingest.Source, []*f
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Schema() != telemetry.Schema {
+	if s.Schema() != telemetry.Schema() {
 		t.Fatalf("schema %s", s.Schema().Name)
 	}
 	var rows []*frame.Frame
@@ -68,7 +68,7 @@ func windows(t *testing.T, text string, lim ingest.Limits) (*ingest.Source, []*f
 // sameRow compares the single row of a with row i of b, bit for bit.
 func sameRow(t *testing.T, a, b *frame.Frame, i int) {
 	t.Helper()
-	for k, field := range telemetry.Schema.Fields {
+	for k, field := range telemetry.Schema().Fields {
 		switch {
 		case (a.Numbers[k] == nil) != (b.Numbers[k] == nil) || (a.Texts[k] == nil) != (b.Texts[k] == nil):
 			t.Fatalf("row %d: field %s is there in one only", b.Row[i], field.Name)
@@ -89,7 +89,7 @@ func TestTelemetry_windows(t *testing.T) {
 	if f := s.Format(); !strings.Contains(f, "telemetry, ") || !strings.Contains(f, "windows of 60 s every 60 s, counters cumulative, 400 samples of 2 devices") {
 		t.Errorf("format %q", f)
 	}
-	at := func(name string) int { i, _ := telemetry.Schema.Index(name); return i }
+	at := func(name string) int { i, _ := telemetry.Schema().Index(name); return i }
 	label, metrics, device := at(telemetry.FieldLabel), at(telemetry.FieldMetrics), at(telemetry.FieldDevice)
 	anomalous, named := 0, 0
 	for _, r := range rows {
@@ -172,7 +172,7 @@ func TestTelemetry_leavesOthersAlone(t *testing.T) {
 	} {
 		text := header + "\n" + strings.Repeat("1,", strings.Count(header, ",")) + "1\n"
 		s, err := ingest.Open(strings.NewReader(text), int64(len(text)), ingest.Limits{})
-		if err == nil && s.Schema() == telemetry.Schema {
+		if err == nil && s.Schema() == telemetry.Schema() {
 			t.Errorf("%s: telemetry", header)
 		}
 	}
@@ -185,7 +185,7 @@ func FuzzTelemetry(f *testing.F) {
 	f.Add([]byte("timestamp,device_id,m\n1,a,1\n253402300799999,a,2\n0,a,3\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ingest.Open(bytes.NewReader(b), int64(len(b)), ingest.Limits{KeptBytes: 2 * 4096})
-		if err != nil || s.Schema() != telemetry.Schema {
+		if err != nil || s.Schema() != telemetry.Schema() {
 			return
 		}
 		n := 0

@@ -60,10 +60,8 @@ func (s *Scorer) Profile(p job.Profile) (job.Profile, error) {
 		return out, nil
 	}
 	write := ingest.Profile{Name: p.Name}
-	for _, schema := range schemas {
-		if schema.Name == p.Schema && mappable(schema) {
-			write.Schema = schema
-		}
+	if schema := schemaOf(p.Schema); schema != nil && mappable(schema) {
+		write.Schema = schema
 	}
 	for _, f := range p.Fields {
 		write.Fields = append(write.Fields, ingest.ProfileField{Field: f.Field, Column: f.Column, Factor: f.Factor, Number: f.Number, Text: f.Constant})

@@ -18,8 +18,19 @@ import (
 	"cloister/shared/telemetry"
 )
 
-// schemas are those that a bundle can read.
-var schemas = []*frame.Schema{frame.Flow, frame.Alert, telemetry.Schema}
+// schemaOf returns the schema of that name, nil if there is none that a bundle
+// can read.
+func schemaOf(name string) *frame.Schema {
+	switch name {
+	case frame.Flow.Name:
+		return frame.Flow
+	case frame.Alert.Name:
+		return frame.Alert
+	case telemetry.SchemaName:
+		return telemetry.Schema()
+	}
+	return nil
+}
 
 // loaded is a bundle whose parts fit together.
 type loaded struct {
@@ -64,9 +75,7 @@ func load(file []byte, keys []sign.Key) (*loaded, error) {
 	if !reaches(Version, l.m.MinRuntime) {
 		return nil, fmt.Errorf("it needs release %s of the scorer, this is %s", l.m.MinRuntime, Version)
 	}
-	if i := slices.IndexFunc(schemas, func(s *frame.Schema) bool { return s.Name == l.m.Schema.Name }); i >= 0 {
-		l.schema = schemas[i]
-	} else {
+	if l.schema = schemaOf(l.m.Schema.Name); l.schema == nil {
 		return nil, fmt.Errorf("it reads schema %.64q, which is unknown here", l.m.Schema.Name)
 	}
 	p := &parts{b: b, known: map[string]bool{}}

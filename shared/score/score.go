@@ -163,7 +163,7 @@ func (s *Scorer) open(f job.File, o job.Options) (src *ingest.Source, asText boo
 
 // rowsName is what people call the rows of a schema.
 func rowsName(s *frame.Schema) string {
-	if s == telemetry.Schema {
+	if s.Name == telemetry.SchemaName {
 		return "samples of metrics"
 	}
 	return s.Name + "s"

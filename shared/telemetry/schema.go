@@ -3,6 +3,7 @@ package telemetry
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"cloister/shared/frame"
 )
@@ -23,9 +24,14 @@ const (
 	FieldLabel      = "LABEL"
 )
 
-// Schema is one window of one device as models read it: the features of the
+// SchemaName is the name of [Schema].
+const SchemaName = "telemetry"
+
+// Schema returns one window of one device as models read it: the features of the
 // dictionary under [DefaultConfig], and what people want to see of the window.
-var Schema = frame.NewSchema("telemetry", schemaFields())
+// It is always the same, made when it is first asked for: who scores flows does
+// without.
+var Schema = sync.OnceValue(func() *frame.Schema { return frame.NewSchema(SchemaName, schemaFields()) })
 
 func schemaFields() []frame.Field {
 	out := []frame.Field{

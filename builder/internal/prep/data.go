@@ -113,7 +113,7 @@ func labelField(s *frame.Schema) int {
 	switch s {
 	case frame.Alert:
 		name = frame.AlertSeverity
-	case telemetry.Schema:
+	case telemetry.Schema():
 		name = telemetry.FieldLabel
 	}
 	i, _ := s.Index(name)

@@ -42,7 +42,7 @@ func hostTelemetry() Recipe {
 		Title:       "Host telemetry",
 		Description: "Says how unusual a window of host metrics is against the device's own past, which metrics make it so, and which of six attack scenarios it fits.",
 		Released:    "2026-11-22T00:00:00Z",
-		Schema:      telemetry.Schema,
+		Schema:      telemetry.Schema(),
 		Label:       telemetry.FieldLabel,
 		Steps:       steps,
 		Dropped: []Dropped{
@@ -85,7 +85,7 @@ func inOrder(n int, shares prep.Shares) []prep.Part {
 // Glossary returns the dictionary of features as Markdown for the card, "" for
 // recipes whose steps say enough.
 func (r Recipe) Glossary() string {
-	if r.Schema != telemetry.Schema {
+	if r.Schema != telemetry.Schema() {
 		return ""
 	}
 	return strings.TrimSpace(telemetry.Markdown(telemetry.Features(telemetry.DefaultConfig())))
