@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"cloister/builder/internal/evaluate"
+	"cloister/builder/internal/phase"
 	"cloister/builder/internal/prep"
 )
 
@@ -74,47 +73,22 @@ func (c *evaluateCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	var files []evaluate.File
-	for _, name := range c.Data {
-		f, err := openInput(name, s.in)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		files = append(files, evaluate.File{Label: f.Name(), ReaderAt: f, Bytes: f.Size()})
+	files, done, err := openFiles(c.Data, s.in)
+	if err != nil {
+		return err
 	}
+	defer done()
 	bar := newBar(s, "evaluating")
 	o.Progress = bar.share
-	report, err := evaluate.Run(ctx, file, files, o)
+	report, err := phase.Evaluate(ctx, file, files, o)
 	bar.done()
 	if err != nil {
 		return err
 	}
-	if err := c.write(report, report.Document()); err != nil {
+	if err := phase.Report(report, report.Document(), c.JSON, c.HTML, folder("")); err != nil {
 		return err
 	}
 	return printFigures(s.out, report)
-}
-
-// write writes what was asked for.
-func (c *evaluateCommand) write(v any, page io.WriterTo) error {
-	if c.JSON != "" {
-		text, err := json.MarshalIndent(v, "", " ")
-		if err != nil {
-			return err
-		}
-		if err := writeFile(c.JSON, append(text, '\n')); err != nil {
-			return err
-		}
-	}
-	if c.HTML == "" {
-		return nil
-	}
-	var b bytes.Buffer
-	if _, err := page.WriteTo(&b); err != nil {
-		return err
-	}
-	return writeFile(c.HTML, b.Bytes())
 }
 
 // lookup measures the table of words alone.
@@ -123,7 +97,7 @@ func (c *evaluateCommand) lookup(texts []evaluate.Text, out io.Writer) error {
 	if l == nil {
 		return errors.New("no text of the half that is judged has a known technique")
 	}
-	if err := c.write(l, l.Document()); err != nil {
+	if err := phase.Report(l, l.Document(), c.JSON, c.HTML, folder("")); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "%d texts judged, %d others developed on (seed %d), ATT&CK %s\n", l.Judged, l.Developed, l.Seed, l.Version)

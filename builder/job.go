@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -11,15 +12,21 @@ import (
 )
 
 type jobCommand struct {
-	Submit jobSubmit `cmd:"" help:"Upload data, queue a training job and watch it."`
+	Submit jobSubmit `cmd:"" help:"Upload data, queue a job and watch it."`
 	Watch  jobWatch  `cmd:"" help:"Watch a job until it ends."`
 	Cancel jobCancel `cmd:"" help:"End a job."`
 	List   jobList   `cmd:"" help:"List jobs, newest first."`
-	Fetch  jobFetch  `cmd:"" help:"Write the bundle that a job made, to be looked at, signed and published."`
+	Fetch  jobFetch  `cmd:"" help:"Write the bundle that a job made, to be looked at, signed and published, or the ZIP archive of a job of another kind."`
 }
 
 type jobSubmit struct {
-	Recipe  string   `required:"" help:"What to train: flows."`
+	Kind    string   `enum:"train,prep,features,tune,evaluate" default:"train" help:"Which command to run there: train, prep, features, tune or evaluate."`
+	Recipe  string   `help:"Recipe of train, features and tune; of evaluate to train once more without each class."`
+	Bundle  string   `help:"What evaluate judges: NAME@VERSION of a published bundle, or the job that trained it."`
+	Search  string   `enum:"grid,random,halving" default:"random" help:"How tune searches."`
+	Model   string   `enum:",forest,boosting" default:"" help:"Model that tune searches."`
+	Draws   int      `help:"Candidates of a random or halving search."`
+	Folds   int      `help:"Folds of the cross-validation of tune."`
 	Data    []string `arg:"" type:"existingfile" help:"Labelled files to upload under their names; one that is there already is not sent again by another content."`
 	Seed    uint64   `default:"1" help:"Seed of the split and of the models."`
 	Split   string   `help:"Shares of training, validation and hold-out rows in percent, 70/15/15."`
@@ -30,7 +37,7 @@ type jobSubmit struct {
 
 // Help returns the example for --help.
 func (jobSubmit) Help() string {
-	return "Example:\n\n  cloister job submit --recipe flows flows.csv.gz --version 1.2.0 --registry http://127.0.0.1:8080"
+	return "Example:\n\n  cloister job submit --recipe flows flows.csv.gz --version 1.2.0 --registry http://127.0.0.1:8080\n  cloister job submit --kind evaluate --bundle flows@1.2.0 lab.csv"
 }
 
 // Run submits a job.
@@ -39,7 +46,13 @@ func (c *jobSubmit) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	spec := registry.Spec{Recipe: c.Recipe, Seed: c.Seed, Split: c.Split, Version: c.Version}
+	spec := registry.Spec{Kind: c.Kind, Recipe: c.Recipe, Seed: c.Seed, Split: c.Split, Bundle: c.Bundle}
+	switch c.Kind {
+	case registry.JobTrain:
+		spec.Version = c.Version
+	case registry.JobTune:
+		spec.Search = &registry.Search{How: c.Search, Model: c.Model, Draws: c.Draws, Folds: c.Folds}
+	}
 	for _, path := range c.Data {
 		f, err := openInput(path, s.in)
 		if err != nil {
@@ -103,7 +116,7 @@ func watch(ctx context.Context, s streams, remote *client.Client, id string) err
 	}
 	p := &printer{w: s.out}
 	p.line("%s  %s", j.State, j.ID)
-	p.line("  sha256  %s", j.Bundle)
+	p.line("  sha256  %s", cmp.Or(j.Bundle, j.Files))
 	for _, m := range j.Metrics {
 		if m.Split == "holdout" && m.Value != nil {
 			p.line("  %-52s %.3f", m.Name, *m.Value)
@@ -162,7 +175,7 @@ func (c *jobList) Run(ctx context.Context, s streams) error {
 	}
 	p := &printer{w: s.out}
 	for _, j := range list {
-		p.line("%-9s  %s  %3.0f %%  %s  %s  %s", j.State, j.ID, 100*j.Progress, j.Spec.Recipe, j.Created, j.Error)
+		p.line("%-9s  %s  %3.0f %%  %s %s  %s  %s", j.State, j.ID, 100*j.Progress, cmp.Or(j.Spec.Kind, registry.JobTrain), j.Spec.Recipe, j.Created, j.Error)
 	}
 	return p.err
 }
@@ -198,6 +211,6 @@ func (c *jobFetch) Run(ctx context.Context, s streams) error {
 	if err := writeFile(c.Out, file); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "written  %s\n  sha256  %s\n", c.Out, j.Bundle)
+	_, err = fmt.Fprintf(s.out, "written  %s\n  sha256  %s\n", c.Out, cmp.Or(j.Bundle, j.Files))
 	return err
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
+	"cloister/builder/internal/phase"
 	"cloister/builder/internal/prep"
 )
 
@@ -37,32 +35,25 @@ func (c *prepCommand) Run(ctx context.Context, s streams) error {
 	}
 	bar := newBar(s, "reading")
 	defer bar.done()
-	data, err := readData(ctx, c.Data, s, bar.share)
+	files, done, err := openFiles(c.Data, s.in)
 	if err != nil {
 		return err
 	}
+	defer done()
+	o := phase.Options{Seed: c.Seed, Shares: shares, Progress: bar.share}
 	if c.Check != "" {
-		return c.check(data, s.out)
-	}
-	profile, err := data.Profile(ctx, bar.share)
-	if err != nil {
-		return err
-	}
-	names, impossible := data.Schemes()
-	var manifests []*prep.Manifest
-	for i, scheme := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		bar.share("splitting "+scheme, float64(i)/float64(len(names)))
-		split, err := data.Split(scheme, shares, c.Seed)
+		data, err := phase.Read(ctx, files, o)
 		if err != nil {
 			return err
 		}
-		manifests = append(manifests, data.Manifest(split))
+		return c.check(data, s.out)
 	}
+	summary, err := phase.Prep(ctx, files, o, folder(c.Out))
 	bar.done()
-	return c.write(profile, manifests, impossible, s.out)
+	if err == nil {
+		_, err = fmt.Fprintf(s.out, "%s in %s\n", summary, c.Out)
+	}
+	return err
 }
 
 // check compares a manifest with the split that the data give.
@@ -81,59 +72,4 @@ func (c *prepCommand) check(data *prep.Data, out io.Writer) error {
 	}
 	_, err = fmt.Fprintf(out, "split %s, seed %d: the same rows in the same parts\n", m.Scheme, m.Seed)
 	return err
-}
-
-func (c *prepCommand) write(p *prep.Profile, manifests []*prep.Manifest, impossible map[string]string, out io.Writer) error {
-	text, err := p.JSON()
-	if err != nil {
-		return err
-	}
-	var page bytes.Buffer
-	if _, err := p.Document(manifests, impossible).WriteTo(&page); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(c.Out, "profile.json"), text); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(c.Out, "profile.html"), page.Bytes()); err != nil {
-		return err
-	}
-	for _, m := range manifests {
-		var b bytes.Buffer
-		if _, err := m.WriteTo(&b); err != nil {
-			return err
-		}
-		if err := writeFile(filepath.Join(c.Out, "split-"+fileName(m.Scheme)+".json"), b.Bytes()); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintf(out, "%d rows, %d classes, %d repeated, %d in conflict, %d splits in %s\n",
-		p.Rows, len(p.Classes), p.Repeats.Repeated, p.Repeats.Conflicting, len(manifests), c.Out)
-	return err
-}
-
-// fileName makes a file name of a text from data: everything but letters,
-// digits, dots and dashes becomes a dash.
-func fileName(s string) string {
-	return strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
-			return r
-		}
-		return '-'
-	}, s), ".-")
-}
-
-// readData reads files for profiles and splits.
-func readData(ctx context.Context, names []string, s streams, progress func(string, float64)) (*prep.Data, error) {
-	var files []prep.File
-	for _, name := range names {
-		f, err := openInput(name, s.in)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		files = append(files, prep.File{Name: f.Name(), ReaderAt: f, Size: f.Size()})
-	}
-	return prep.Read(ctx, files, prep.ReadOptions{Progress: progress})
 }

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"cloister/builder/internal/phase"
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train"
-	"cloister/builder/internal/train/grow"
 	"cloister/builder/internal/tune"
 )
 
@@ -31,13 +31,6 @@ type tuneCommand struct {
 	JSON     bool     `name:"json" help:"Print result.json."`
 }
 
-// The files of a search in its directory.
-const (
-	tuneJournal = "journal.ndjson"
-	tuneResult  = "result.json"
-	tuneReport  = "result.md"
-)
-
 // Help returns the example for --help.
 func (tuneCommand) Help() string {
 	return "Example:\n\n  cloister tune --recipe flows flows.csv.gz --search halving --draws 27 --out search"
@@ -57,23 +50,19 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	table, err := readTable(c.Data, recipe, s.in)
+	files, done, err := openFiles(c.Data, s.in)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return err
 	}
 	bar := newBar(s, "tuning")
-	data, err := c.data(table, recipe, shares)
-	if err != nil {
-		return err
-	}
-	result, err := tune.Run(ctx, data, space, tune.Options{
+	result, err := phase.Tune(ctx, recipe, files, space, tune.Options{
 		Search: tune.Search(c.Search), Draws: c.Draws, Folds: c.Folds, Resource: tune.Resource(c.Resource), Rule: tune.Rule(c.Rule),
-		Seed: c.Seed, Shares: shares, Recipe: recipe.Name, Workers: c.Workers, TrainOnly: c.Rows == "train", Journal: filepath.Join(c.Out, tuneJournal),
-		Progress: func(p tune.Progress) { bar.share(stage(p), 1-p.Left) },
-	})
+		TrainOnly: c.Rows == "train", Journal: filepath.Join(c.Out, phase.TuneJournal),
+	}, phase.Options{Seed: c.Seed, Shares: shares, Workers: c.Workers, Progress: bar.share}, folder(c.Out))
 	bar.done()
 	if err != nil {
 		var option *tune.OptionError
@@ -82,47 +71,13 @@ func (c *tuneCommand) Run(ctx context.Context, s streams) error {
 		}
 		return err
 	}
-	return c.write(s, result)
-}
-
-// data returns the rows as a search wants them. Terms of texts are those of
-// all rows that the search sees: folds share them.
-func (c *tuneCommand) data(table *train.Table, recipe train.Recipe, shares prep.Shares) (tune.Data, error) {
-	data := tune.Data{X: table.X, Class: table.Class, Classes: table.Classes}
-	if !recipe.Texts() {
-		data.Features = table.Pipeline.Len()
-		return data, nil
-	}
-	parts := prep.Stratified(table.Class, len(table.Classes), shares, c.Seed)
-	for i, p := range parts {
-		if p == prep.Validation && c.Rows != "train" {
-			parts[i] = prep.Train
-		}
-	}
-	in, err := train.FitInput(table, recipe, parts, prep.Train)
-	if err != nil {
-		return data, err
-	}
-	rows := in.Sparse(table.Frame)
-	data.Features, data.Sparse = in.Len(), &grow.Sparse{Start: rows.Start, Index: rows.Index, Value: rows.Value}
-	return data, nil
+	return c.print(s, result)
 }
 
 // space returns the space to search.
 func (c *tuneCommand) space(recipe train.Recipe) (tune.Space, error) {
-	if c.Space == "" && recipe.Texts() && c.Model != tune.Boosting {
-		return tune.TextSpace(), nil
-	}
 	if c.Space == "" {
-		kind := c.Model
-		if kind == "" {
-			kind = tune.Forest
-		}
-		space, ok := tune.DefaultSpace(kind)
-		if !ok {
-			return space, fmt.Errorf("model %.64q: want %s or %s", c.Model, tune.Forest, tune.Boosting)
-		}
-		return space, nil
+		return phase.Space(recipe, c.Model)
 	}
 	f, err := os.Open(c.Space)
 	if err != nil {
@@ -139,32 +94,13 @@ func (c *tuneCommand) space(recipe train.Recipe) (tune.Space, error) {
 	return space, nil
 }
 
-// stage says how far a search is; the bar beside it estimates the time left.
-func stage(p tune.Progress) string {
-	text := fmt.Sprintf("%d of %d fits", p.Fits, p.Total)
-	if p.Kept > 0 {
-		text += fmt.Sprintf(" (%d kept)", p.Kept)
-	}
-	if p.BestParams != "" {
-		text += fmt.Sprintf(", best %.4f ± %.4f", p.Best, p.BestError)
-	}
-	return text
-}
-
-// write writes the result and prints what was chosen.
-func (c *tuneCommand) write(s streams, r *tune.Result) error {
-	text, err := r.JSON()
-	if err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(c.Out, tuneReport), r.Markdown()); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(c.Out, tuneResult), text); err != nil {
-		return err
-	}
+// print prints what was chosen.
+func (c *tuneCommand) print(s streams, r *tune.Result) error {
 	if c.JSON {
-		_, err := s.out.Write(text)
+		text, err := r.JSON()
+		if err == nil {
+			_, err = s.out.Write(text)
+		}
 		return err
 	}
 	p := &printer{w: s.out}
@@ -174,6 +110,6 @@ func (c *tuneCommand) write(s streams, r *tune.Result) error {
 	for _, note := range r.Notes {
 		p.line("  note      %s", note)
 	}
-	p.line("  files     %s, %s", filepath.Join(c.Out, tuneResult), filepath.Join(c.Out, tuneReport))
+	p.line("  files     %s, %s", filepath.Join(c.Out, phase.TuneResult), filepath.Join(c.Out, phase.TuneReport))
 	return p.err
 }

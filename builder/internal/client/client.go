@@ -234,7 +234,7 @@ func (c *Client) bundleAt(ctx context.Context, below, path string) ([]byte, erro
 	return c.bundle(ctx, below+escape(parts...), digest)
 }
 
-// bundle fetches a bundle that has a digest.
+// bundle fetches a file that has a digest.
 func (c *Client) bundle(ctx context.Context, path, digest string) ([]byte, error) {
 	file, err := c.bytes(ctx, path, maxBundle)
 	if err != nil {
@@ -315,8 +315,12 @@ func (c *Client) Cancel(ctx context.Context, id string) (registry.Job, error) {
 	return answer[registry.Job](ctx, c, http.MethodPost, "v1/jobs/"+escape(id)+"/cancel", nil, nil, false)
 }
 
-// Result returns the bundle that a job made, and compares its digest.
+// Result returns the bundle that a job made, or the ZIP archive of the files of
+// a job of another kind, and compares its digest.
 func (c *Client) Result(ctx context.Context, j registry.Job) ([]byte, error) {
+	if j.Files != "" {
+		return c.bundle(ctx, "v1/jobs/"+escape(j.ID)+"/files", j.Files)
+	}
 	return c.bundle(ctx, "v1/jobs/"+escape(j.ID)+"/bundle", j.Bundle)
 }
 

@@ -1,23 +1,56 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
-// Spec is what a job is asked to do: what cloister train is asked on the
-// command line.
+// The kinds of job: the commands that do the same.
+const (
+	JobTrain    = "train"
+	JobPrep     = "prep"
+	JobFeatures = "features"
+	JobTune     = "tune"
+	JobEvaluate = "evaluate"
+)
+
+// jobKinds says whether a kind of job needs a recipe.
+var jobKinds = map[string]bool{JobTrain: true, JobPrep: false, JobFeatures: true, JobTune: true, JobEvaluate: false}
+
+// Spec is what a job is asked to do: what the command of its kind is asked on
+// the command line.
 type Spec struct {
-	Recipe  string   `json:"recipe"`
-	Data    []string `json:"data"` // names of uploads, in order
+	Kind    string   `json:"kind,omitempty" enum:"train,prep,features,tune,evaluate" doc:"absent: train"`
+	Recipe  string   `json:"recipe,omitempty" doc:"of train, features and tune; of evaluate to train once more without each class"`
+	Data    []string `json:"data" doc:"names of uploads, in order"`
 	Seed    uint64   `json:"seed,omitempty"`
-	Split   string   `json:"split,omitempty"`   // "70/15/15"
-	Version string   `json:"version,omitempty"` // of the bundle
+	Split   string   `json:"split,omitempty" doc:"shares in percent, 70/15/15"`
+	Version string   `json:"version,omitempty" doc:"of the bundle that train makes"`
+	Bundle  string   `json:"bundle,omitempty" doc:"what evaluate judges: NAME@VERSION, or the job that trained it"`
+	Search  *Search  `json:"search,omitempty" doc:"of tune"`
 }
+
+// Search is how a job of kind tune searches; zero values are the command's
+// defaults.
+type Search struct {
+	How   string `json:"how,omitempty" enum:"grid,random,halving"`
+	Model string `json:"model,omitempty" enum:"forest,boosting"`
+	Draws int    `json:"draws,omitempty" minimum:"0" maximum:"1000"`
+	Folds int    `json:"folds,omitempty" minimum:"0" maximum:"100"`
+	Rule  string `json:"rule,omitempty" enum:"one-error,best"`
+	Rows  string `json:"rows,omitempty" enum:"train,kept"`
+	// Space is the space as JSON, as result.json of a search holds it.
+	Space json.RawMessage `json:"space,omitempty"`
+}
+
+// does returns the kind of job.
+func (s Spec) does() string { return cmp.Or(s.Kind, JobTrain) }
 
 // Metric is a figure of a finished job.
 type Metric struct {
@@ -35,20 +68,21 @@ const (
 	Cancelled = "cancelled"
 )
 
-// Job is a training job. A job that is queued after it ran was handed back, or
+// Job is work on uploaded data. A job that is queued after it ran was handed back, or
 // its worker died.
 type Job struct {
 	ID       string   `json:"id"`
 	State    string   `json:"state"`
 	Spec     Spec     `json:"spec"`
-	Data     []Data   `json:"data"` // as it was when the job was submitted
+	Data     []Data   `json:"data"` // as it was when the job was submitted; what evaluate judges comes last
 	Progress float64  `json:"progress"`
 	Stage    string   `json:"stage,omitempty"`
 	ETA      float64  `json:"eta_seconds,omitempty"` // by the pace so far; 0 if unknown
 	Attempt  int64    `json:"attempt"`
 	Error    string   `json:"error,omitempty"`
-	Bundle   string   `json:"bundle_sha256,omitempty"`
-	Size     int64    `json:"bundle_size,omitempty"`
+	Bundle   string   `json:"bundle_sha256,omitempty"` // that train made
+	Files    string   `json:"files_sha256,omitempty"`  // ZIP archive of what the others wrote
+	Size     int64    `json:"bundle_size,omitempty"`   // of either
 	Metrics  []Metric `json:"metrics,omitempty"`
 	Created  string   `json:"created_at"`
 	By       string   `json:"created_by"`
@@ -79,9 +113,9 @@ const progressUnit = 1e6
 const jobColumns = "id, state, spec, progress, stage, attempt, error, result, bundle, created_at, created_by, started_at, finished_at"
 
 func scanJob(scan func(...any) error) (j Job, err error) {
-	var spec, result string
+	var spec, result, made string
 	var progress, created, finished int64
-	if err = scan(&j.ID, &j.State, &spec, &progress, &j.Stage, &j.Attempt, &j.Error, &result, &j.Bundle, &created, &j.By, &j.started, &finished); err != nil {
+	if err = scan(&j.ID, &j.State, &spec, &progress, &j.Stage, &j.Attempt, &j.Error, &result, &made, &created, &j.By, &j.started, &finished); err != nil {
 		return j, err
 	}
 	j.Progress, j.Created, j.Started, j.Finished = float64(progress)/progressUnit, stamp(created), stamp(j.started), stamp(finished)
@@ -90,6 +124,9 @@ func scanJob(scan func(...any) error) (j Job, err error) {
 		return j, &Error{Corrupt, "database: job " + j.ID, err}
 	}
 	j.Spec, j.Data = o.Spec, o.Data
+	if j.Bundle = made; j.Spec.does() != JobTrain {
+		j.Bundle, j.Files = "", made
+	}
 	if result != "" {
 		var r outcome
 		if err := json.Unmarshal([]byte(result), &r); err != nil {
@@ -109,15 +146,26 @@ func (r *Registry) withETA(j Job) Job {
 	return j
 }
 
-// maxJobData bounds the files of one job.
-const maxJobData = 64
+// maxJobData bounds the files of one job, maxSpace the space of a search.
+const (
+	maxJobData = 64
+	maxSpace   = 16 << 10
+)
 
 // Submit queues a job. Its data are those that have the names now; a name that
 // nothing was uploaded under is Invalid. More than [Options.MaxQueued] jobs
 // that have not ended are Busy.
 func (r *Registry) Submit(ctx context.Context, by Actor, s Spec) (Job, error) {
-	if s.Recipe == "" || len(s.Recipe) > 64 || !plain(s.Recipe) || len(s.Split) > 32 || len(s.Version) > 64 {
+	recipe, known := jobKinds[s.does()]
+	switch {
+	case !known:
+		return Job{}, failf(Invalid, "job: %.64q is no kind of job", s.Kind)
+	case s.Recipe == "" && recipe || len(s.Recipe) > 64 || s.Recipe != "" && !plain(s.Recipe) || len(s.Split) > 32 || len(s.Version) > 64:
 		return Job{}, failf(Invalid, "job: want a recipe, and split and version of at most 32 and 64 bytes")
+	case (s.Bundle != "") != (s.does() == JobEvaluate):
+		return Job{}, failf(Invalid, "job: evaluate, and it alone, wants a bundle to judge")
+	case s.Search != nil && (s.does() != JobTune || len(s.Search.Space) > maxSpace):
+		return Job{}, failf(Invalid, "job: tune, and it alone, searches, in a space of at most %d bytes", maxSpace)
 	}
 	if len(s.Data) == 0 || len(s.Data) > maxJobData {
 		return Job{}, failf(Invalid, "job: want the names of 1 to %d uploads, got %d", maxJobData, len(s.Data))
@@ -145,6 +193,13 @@ func (r *Registry) Submit(ctx context.Context, by Actor, s Spec) (Job, error) {
 			}
 			o.Data = append(o.Data, Data{Name: d.Name, SHA256: d.SHA256, Size: d.Size})
 		}
+		if s.Bundle != "" {
+			d, err := r.judged(ctx, tx, s.Bundle)
+			if err != nil {
+				return err
+			}
+			o.Data = append(o.Data, d)
+		}
 		spec, err := json.Marshal(o)
 		if err != nil {
 			return err
@@ -153,7 +208,7 @@ func (r *Registry) Submit(ctx context.Context, by Actor, s Spec) (Job, error) {
 			" values ($1, $2, $3, $4, 0, '', 0, '', 0, 0, '', '', '', $5, $6, 0, 0)", id, Queued, s.Recipe, string(spec), r.now(), by.Name); err != nil {
 			return err
 		}
-		return r.audit(ctx, tx, by, "job submit", id+" "+s.Recipe, "done")
+		return r.audit(ctx, tx, by, "job submit", strings.TrimSpace(id+" "+s.Kind+" "+s.Recipe), "done")
 	})
 	if err != nil {
 		return Job{}, err
@@ -163,6 +218,26 @@ func (r *Registry) Submit(ctx context.Context, by Actor, s Spec) (Job, error) {
 	r.wake = make(chan struct{})
 	r.mu.Unlock()
 	return r.Job(ctx, id)
+}
+
+// judged returns the bundle that a job is to judge: a published one by
+// NAME@VERSION, or that of a training job by its id.
+func (r *Registry) judged(ctx context.Context, tx *sql.Tx, which string) (Data, error) {
+	d := Data{Name: which}
+	if name, version, ok := strings.Cut(which, "@"); ok {
+		b, err := one(ctx, tx, scanBundle, "bundle "+which, "select "+bundleColumns+" from bundles where name = $1 and version = $2", name, version)
+		if KindOf(err) == NotFound {
+			return d, failf(Invalid, "job: no bundle %.128q is published", which)
+		}
+		d.SHA256, d.Size = b.SHA256, b.Size
+		return d, err
+	}
+	j, err := one(ctx, tx, scanJob, "job "+which, "select "+jobColumns+" from jobs where id = $1", which)
+	if KindOf(err) == NotFound || err == nil && j.Bundle == "" {
+		return d, failf(Invalid, "job: %.128q is no bundle NAME@VERSION and no job that has made one", which)
+	}
+	d.SHA256, d.Size = j.Bundle, j.Size
+	return d, err
 }
 
 // Job returns a job.
@@ -221,16 +296,26 @@ func (r *Registry) Cancel(ctx context.Context, by Actor, id string) (Job, error)
 }
 
 // OpenResult opens the bundle that a job made; it is not signed and not
-// published yet.
+// published yet. A job of another kind is a Conflict.
 func (r *Registry) OpenResult(ctx context.Context, id string) (*Object, error) {
+	return r.openMade(ctx, id, "bundle", func(j Job) string { return j.Bundle })
+}
+
+// OpenFiles opens the ZIP archive of the files that a job other than train
+// made; a job that trains is a Conflict.
+func (r *Registry) OpenFiles(ctx context.Context, id string) (*Object, error) {
+	return r.openMade(ctx, id, "archive of files", func(j Job) string { return j.Files })
+}
+
+func (r *Registry) openMade(ctx context.Context, id, what string, made func(Job) string) (*Object, error) {
 	j, err := r.Job(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if j.Bundle == "" {
-		return nil, failf(Conflict, "job %s has no bundle: it is %s", id, j.State)
+	if made(j) == "" {
+		return nil, failf(Conflict, "job %s, %s, has no %s: it is %s", id, j.Spec.does(), what, j.State)
 	}
-	return r.objects.open(ctx, j.Bundle, j.Size)
+	return r.objects.open(ctx, made(j), j.Size)
 }
 
 // errLost means that another worker has the job now.

@@ -23,7 +23,9 @@ type Input struct {
 	Size int64
 }
 
-// Train does the work of a job: it returns a bundle file. It calls progress
+// Train does the work of a job: it returns a bundle file, or, for a kind other
+// than train, a ZIP archive of files. Of evaluate, the last input is the bundle.
+// It calls progress
 // with the stage and the share in [0,1] that is done, and ends soon after ctx
 // does. The same spec and data give the same bytes, so that a job which is
 // started again after a crash loses time and nothing else.
@@ -63,7 +65,7 @@ var errCancelled = errors.New("cancelled")
 
 // run does one job and ends it.
 func (r *Registry) run(ctx context.Context, owner string, j Job, train Train) {
-	log := r.o.Log.With("job", j.ID, "recipe", j.Spec.Recipe, "attempt", j.Attempt)
+	log := r.o.Log.With("job", j.ID, "kind", j.Spec.does(), "recipe", j.Spec.Recipe, "attempt", j.Attempt)
 	log.Info("job started")
 	work, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -117,7 +119,7 @@ func (r *Registry) run(ctx context.Context, owner string, j Job, train Train) {
 	case err != nil:
 		state, text = Failed, told(err)
 	default:
-		if sha, result, err = r.keep(end, file); err != nil {
+		if sha, result, err = r.keep(end, j.Spec.does(), file); err != nil {
 			state, text, sha, result = Failed, told(err), "", ""
 		}
 	}
@@ -168,15 +170,17 @@ func (r *Registry) attempt(ctx context.Context, j Job, train Train, progress fun
 	return train(ctx, j.Spec, data, progress)
 }
 
-// keep stores the bundle of a job.
-func (r *Registry) keep(ctx context.Context, file []byte) (sha, result string, err error) {
-	b, err := bundle.Decode(file, bundle.Limits{})
-	if err != nil {
-		return "", "", &Error{Internal, "the bundle that was trained does not read back", err}
-	}
+// keep stores what a job made.
+func (r *Registry) keep(ctx context.Context, kind string, file []byte) (sha, result string, err error) {
 	o := outcome{Size: int64(len(file))}
-	for _, x := range b.Manifest().Metrics {
-		o.Metrics = append(o.Metrics, Metric{x.Name, x.Value, x.Split})
+	if kind == JobTrain {
+		b, err := bundle.Decode(file, bundle.Limits{})
+		if err != nil {
+			return "", "", &Error{Internal, "the bundle that was trained does not read back", err}
+		}
+		for _, x := range b.Manifest().Metrics {
+			o.Metrics = append(o.Metrics, Metric{x.Name, x.Value, x.Split})
+		}
 	}
 	text, err := json.Marshal(o)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"cloister/builder/internal/metric"
 	"cloister/builder/internal/prep"
 	"cloister/builder/internal/train/grow"
-	"cloister/shared/feature"
+	"cloister/builder/internal/train/past"
 	"cloister/shared/model/tree"
 )
 
@@ -255,7 +255,7 @@ func (f *fit) context(res *Result) error {
 	if around == nil || !slices.ContainsFunc(around, func(v float64) bool { return !math.IsNaN(v) }) {
 		return nil // no times or no addresses
 	}
-	d, c := res.x.d, len(feature.ContextNames())
+	d, c := res.x.d, len(past.Names())
 	both := matrix{d: d + c}
 	for i := range f.t.Class {
 		both.dense = append(append(both.dense, res.x.dense[i*d:(i+1)*d]...), around[i*c:(i+1)*c]...)

@@ -94,7 +94,7 @@ func (c Candidate) grow(ctx context.Context, data grow.Data, weights []float64, 
 	} else {
 		o := c.Options
 		o.Seed, o.ClassWeights, o.Workers, o.Progress = seed, weights, workers, progress
-		src, _, err = grow.Forest(ctx, data, o)
+		src, err = grow.Mixed(ctx, data, c.Deep, o)
 	}
 	if err != nil {
 		return nil, err

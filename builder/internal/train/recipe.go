@@ -83,6 +83,7 @@ type Candidate struct {
 	// alike.
 	WeightPower float64
 	Options     grow.ForestOptions
+	Deep        float64 // share of a forest's trees that grow to the last row, see [grow.Mixed]
 	Boost       *grow.BoostOptions
 	Oblivious   *grow.ObliviousOptions
 	// Texts and Category are what a candidate of a recipe of texts reads.

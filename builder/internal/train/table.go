@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cloister/builder/internal/packed"
+	"cloister/builder/internal/train/past"
 	"cloister/shared/attack"
 	"cloister/shared/feature"
 	"cloister/shared/frame"
@@ -31,7 +32,7 @@ type Table struct {
 	Fields   []float64 // n×f, the raw number fields behind the features, Names in order
 	Names    []string  // of the fields, length f
 	Other    []float64 // n×columns of Unusual, nil without
-	Around   []float64 // n×feature.ContextNames: what came before each row in its file; nil for a recipe of texts
+	Around   []float64 // n×past.Names: what came before each row in its file; nil for a recipe of texts
 	Identity []float64 // n×5: addresses, ports and start, for the identity baseline; nil for a recipe of texts
 	// Frame holds the texts of the rows, for a recipe of texts.
 	Frame    *frame.Frame
@@ -138,7 +139,7 @@ func (t *Table) read(f File, r Recipe, labels []string) ([]string, error) {
 		return nil, fmt.Errorf("the file holds %ss, recipe %s learns from %ss", schema.Name, r.Name, r.Schema.Name)
 	}
 	var x, unusual, around []float64
-	before := feature.NewContext()
+	before := past.New()
 	for {
 		fr, err := src.Next()
 		if errors.Is(err, io.EOF) {
@@ -185,7 +186,7 @@ func (t *Table) read(f File, r Recipe, labels []string) ([]string, error) {
 				d := t.Unusual.Len()
 				t.Other = append(t.Other, unusual[i*d:(i+1)*d]...)
 			}
-			c := len(feature.ContextNames())
+			c := len(past.Names())
 			t.Around = append(t.Around, around[i*c:(i+1)*c]...)
 			for _, name := range t.Names {
 				k, _ := schema.Index(name) // feature.New checked the names

@@ -22,6 +22,7 @@ type Model struct {
 	// WeightPower p weights a row of a class with n_c of the n training rows
 	// and k classes by (n / (k n_c))^p, as a candidate of package train does.
 	WeightPower float64
+	Deep        float64            // share of a forest's trees that grow to the last row, see grow.Mixed
 	Forest      grow.ForestOptions // for Kind Forest
 	Boost       grow.BoostOptions  // for Kind Boosting
 }
@@ -55,6 +56,8 @@ var parameters = map[string][]parameter{
 		{"features_share", false, 0, 1, func(m *Model, v float64) { m.Forest.MaxFeaturesShare = v }},    // 0: the root of d
 		{"max_depth", true, 0, tree.MaxDepth, func(m *Model, v float64) { m.Forest.MaxDepth = int(v) }}, // 0: no limit
 		{"weight_power", false, 0, 4, func(m *Model, v float64) { m.WeightPower = v }},
+		{"extra", true, 0, 1, func(m *Model, v float64) { m.Forest.ExtraTrees = v == 1 }}, // 1: extra trees
+		{"deep", false, 0, 1, func(m *Model, v float64) { m.Deep = v }},
 	},
 	Boosting: {
 		{"rounds", true, 1, maxTrees, func(m *Model, v float64) { m.Boost.Rounds = int(v) }},
@@ -138,7 +141,7 @@ func (m Model) grow(ctx context.Context, data grow.Data, seed uint64, workers in
 	} else {
 		o := m.Forest
 		o.Seed, o.Workers, o.ClassWeights = seed, workers, weights
-		src, _, err = grow.Forest(ctx, data, o)
+		src, err = grow.Mixed(ctx, data, m.Deep, o)
 	}
 	if err != nil {
 		return nil, err

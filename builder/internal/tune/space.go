@@ -79,15 +79,15 @@ func DefaultSpace(kind string) (Space, bool) {
 	return Space{}, false
 }
 
-// TextSpace returns the space of forests on texts: trees are deep and narrow
-// there, since most terms are in few texts, and few columns matter at a node.
+// TextSpace returns the space of forests on texts: what counts there is how
+// the rare classes are heard, by weights and by leaves that are no single row.
 func TextSpace() Space {
 	return Space{Forest, []Dimension{
-		{Name: "weight_power", Kind: Choice, Grid: []float64{0.25, 0.5, 0.75, 1}},
+		{Name: "extra", Kind: Choice, Grid: []float64{0, 1}},
+		{Name: "deep", Kind: Choice, Grid: []float64{0, 0.5}},
 		{Name: "min_leaf", Kind: Choice, Grid: []float64{1, 2, 3}},
-		{Name: "features_share", Kind: Choice, Grid: []float64{0, 0.05, 0.1, 0.2}},
-		{Name: "max_depth", Kind: Choice, Grid: []float64{30, 60, 120}},
-		{Name: "trees", Kind: Choice, Grid: []float64{150}},
+		{Name: "weight_power", Kind: Choice, Grid: []float64{0.5, 1}},
+		{Name: "trees", Kind: Choice, Grid: []float64{60}},
 	}}
 }
 

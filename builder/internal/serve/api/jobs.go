@@ -79,7 +79,7 @@ func (a *API) jobs() {
 		return one(d, err)
 	})
 
-	op = operation(http.MethodPost, "/v1/jobs", "submit-job", "Queue a training job", registry.Publish)
+	op = operation(http.MethodPost, "/v1/jobs", "submit-job", "Queue a job: prep, features, train, tune or evaluate", registry.Publish)
 	op.DefaultStatus = http.StatusAccepted
 	op = withErrors(op, http.StatusInsufficientStorage)
 	handle(a, op, func(ctx context.Context, in *struct{ Body registry.Spec }) (*single[registry.Job], error) {
@@ -104,6 +104,15 @@ func (a *API) jobs() {
 	op.Responses = binary("application/zip", "The bundle")
 	handle(a, op, func(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
 		o, err := a.r.OpenResult(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return a.stream(o, "private, no-cache"), nil
+	})
+	op = withErrors(operation(http.MethodGet, "/v1/jobs/{id}/files", "download-files", "ZIP archive of what a job other than train wrote: the files of the command", registry.Publish), http.StatusNotFound, http.StatusConflict)
+	op.Responses = binary("application/zip", "The archive")
+	handle(a, op, func(ctx context.Context, in *byID) (*huma.StreamResponse, error) {
+		o, err := a.r.OpenFiles(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package feature_test
+package past_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"cloister/shared/feature"
+	"cloister/builder/internal/train/past"
 	"cloister/shared/frame"
 )
 
@@ -18,8 +18,7 @@ type flow struct {
 
 // flowFrame returns the flows as a frame.
 func flowFrame(flows []flow) *frame.Frame {
-	f := row(nil)
-	f.Row, f.Offset = nil, nil
+	f := frame.New(frame.Flow, 0, make([]bool, len(frame.Flow.Fields)))
 	index := func(name string) int { k, _ := frame.Flow.Index(name); return k }
 	f.Numbers[index(frame.FlowStart)], f.Numbers[index(frame.DstPort)] = []float64{}, []float64{}
 	f.Texts[index(frame.SrcAddr)], f.Texts[index(frame.DstAddr)] = []string{}, []string{}
@@ -35,7 +34,7 @@ func flowFrame(flows []flow) *frame.Frame {
 
 // Counts are those of a search through all rows before, for files in order
 // and out of order, whole and in pieces.
-func TestContext_asSearched(t *testing.T) {
+func TestCounter_asSearched(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for _, jitter := range []float64{0, 4_000, 100_000, 2_000_000} {
 		var flows []flow
@@ -44,15 +43,15 @@ func TestContext_asSearched(t *testing.T) {
 			now += rng.Float64() * 2000
 			flows = append(flows, flow{now - rng.Float64()*jitter, fmt.Sprint("10.0.0.", rng.IntN(4)), fmt.Sprint("10.0.1.", rng.IntN(3)), float64(rng.IntN(30))})
 		}
-		c := feature.NewContext()
+		c := past.New()
 		var got []float64
 		for lo := 0; lo < len(flows); lo += 97 {
 			got = c.Append(got, flowFrame(flows[lo:min(lo+97, len(flows))]))
 		}
-		names := feature.ContextNames()
+		names := past.Names()
 		checked := 0
 		for i, v := range flows {
-			for w, span := range feature.ContextWindows {
+			for w, span := range past.Windows {
 				step := span / 10
 				tick := func(at float64) float64 { return math.Floor(at / step) }
 				for k, same := range []func(flow) bool{
@@ -77,7 +76,7 @@ func TestContext_asSearched(t *testing.T) {
 							want++
 						}
 					}
-					j := k*len(feature.ContextWindows) + w
+					j := k*len(past.Windows) + w
 					if g := got[i*len(names)+j]; g != want {
 						t.Fatalf("jitter %v: row %d: %s is %v, want %v", jitter, i+1, names[j], g, want)
 					}
@@ -91,14 +90,14 @@ func TestContext_asSearched(t *testing.T) {
 	}
 }
 
-func TestContext_ports(t *testing.T) {
+func TestCounter_ports(t *testing.T) {
 	var flows []flow
 	for i := range 50 {
 		flows = append(flows, flow{float64(1000 * i), "a", "b", float64(i % 20)})
 	}
 	flows = append(flows, flow{400_000, "a", "b", 99}, flow{400_001, "z", "b", 1}, flow{400_002, "a", "b", 99}, flow{1000, "a", "b", math.NaN()})
-	got := feature.NewContext().Append(nil, flowFrame(flows))
-	width := len(feature.ContextNames())
+	got := past.New().Append(nil, flowFrame(flows))
+	width := len(past.Names())
 	for i, want := range map[int]float64{0: 0, 1: 1, 19: 19, 20: 19, 49: 19, 50: 0, 51: 0, 52: 0} {
 		if g := got[i*width+width-1]; g != want {
 			t.Errorf("row %d: %v ports, want %v", i+1, g, want)
@@ -111,39 +110,41 @@ func TestContext_ports(t *testing.T) {
 
 // A row without time or address counts nothing and is not counted; what comes
 // after a row does not change it.
-func TestContext_missingAndPast(t *testing.T) {
+func TestCounter_missingAndPast(t *testing.T) {
 	nan := math.NaN()
 	flows := []flow{{1000, "a", "b", 1}, {nan, "a", "b", 1}, {1000, "", "b", 1}, {1000, "a", "", 1}, {math.Inf(1), "a", "b", 1}, {1500, "a", "b", 1}, {1600, "a", "b", 1}}
-	got := feature.NewContext().Append(nil, flowFrame(flows))
-	width := len(feature.ContextNames())
+	got := past.New().Append(nil, flowFrame(flows))
+	width := len(past.Names())
 	for i, want := range []float64{0, nan, nan, nan, nan, 1, 2} {
 		if g := got[i*width]; g != want && !(math.IsNaN(g) && math.IsNaN(want)) {
 			t.Errorf("row %d: %v, want %v", i+1, g, want)
 		}
 	}
-	short := feature.NewContext().Append(nil, flowFrame(flows[:6]))
+	short := past.New().Append(nil, flowFrame(flows[:6]))
 	for i, v := range short {
 		if v != got[i] && !(math.IsNaN(v) && math.IsNaN(got[i])) {
 			t.Errorf("value %d changes from %v to %v when a row follows", i, v, got[i])
 		}
 	}
-	if x := feature.NewContext().Append(nil, row(map[string]float64{frame.InBytes: 1})); len(x) != width || !math.IsNaN(x[0]) {
+	bare := flowFrame(flows[:1])
+	clear(bare.Texts)
+	if x := past.New().Append(nil, bare); len(x) != width || !math.IsNaN(x[0]) {
 		t.Errorf("without columns: %v", x)
 	}
 }
 
 // More keys than there is room for make it forget, not grow.
-func TestContext_bounded(t *testing.T) {
-	c := feature.NewContext()
+func TestCounter_bounded(t *testing.T) {
+	c := past.New()
 	var got []float64
 	for i := range 4 {
 		var flows []flow
-		for k := range feature.MaxContextKeys / 2 {
+		for k := range past.MaxKeys / 2 {
 			flows = append(flows, flow{float64(i*1000) + float64(k)/100, fmt.Sprint(i, ".", k), fmt.Sprint("x", i, ".", k), 1})
 		}
 		got = c.Append(got[:0], flowFrame(flows))
 	}
-	if n := feature.ContextKeys(c); n > feature.MaxContextKeys {
+	if n := past.Keys(c); n > past.MaxKeys {
 		t.Errorf("%d keys", n)
 	}
 	if got[0] != 0 {

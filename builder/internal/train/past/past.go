@@ -1,4 +1,14 @@
-package feature
+// Package past counts what came before a flow: how many flows from the same
+// source, to the same destination, and between both within 10, 60 and 300
+// seconds. It hides how that is done in bounded memory.
+//
+//	c := past.New()
+//	around = c.Append(around, frame) // len(past.Names()) values a row
+//
+// The counts are for ablations only and no feature of any recipe: they depend on
+// how the rows of a file were drawn as much as on traffic. A sample of every
+// thousandth flow has thousandths of the counts of the capture it is from.
+package past
 
 import (
 	"fmt"
@@ -8,22 +18,22 @@ import (
 	"cloister/shared/frame"
 )
 
-// ContextWindows are how far back, in ms, a [Context] looks.
-var ContextWindows = []float64{10_000, 60_000, 300_000}
+// Windows are how far back, in ms, a [Counter] looks.
+var Windows = []float64{10_000, 60_000, 300_000}
 
-// contextKeys name what a [Context] counts by.
-var contextKeys = []string{"SRC", "DST", "PAIR"}
+// kinds name what a [Counter] counts by.
+var kinds = []string{"SRC", "DST", "PAIR"}
 
 // slots is how many parts a window has; a flow leaves it a part at a time.
 const slots = 10
 
-// MaxContextKeys bounds the sources, destinations and pairs that a [Context]
+// MaxKeys bounds the sources, destinations and pairs that a [Counter]
 // remembers: some 40 MB.
-const MaxContextKeys = 1 << 16
+const MaxKeys = 1 << 16
 
-// Context counts, for each flow, what came before it: how many flows had the
+// Counter counts, for each flow, what came before it: how many flows had the
 // same source, the same destination, or both, within each of
-// [ContextWindows], and how many destination ports the source has tried in the
+// [Windows], and how many destination ports the source has tried in the
 // longest. It sees rows in the order of a file and looks at rows before only,
 // so that a row's counts do not change by what follows. It is not safe for
 // concurrent use.
@@ -34,10 +44,10 @@ const MaxContextKeys = 1 << 16
 // still hold, those of the last window before the newest row; it adds itself
 // to its step if that is still held, and else to nothing. A row without time or
 // address has counts that are NaN and adds nothing. Memory is bounded by
-// [MaxContextKeys]: when a new key would exceed it, all keys whose newest row is older than
+// [MaxKeys]: when a new key would exceed it, all keys whose newest row is older than
 // the longest window before the newest of the file are forgotten, and if none is,
 // every other one in the order of their first row.
-type Context struct {
+type Counter struct {
 	keys   map[string]*history
 	order  []string // of first row
 	newest float64
@@ -60,27 +70,27 @@ type window struct {
 // need not be told from one of so many.
 const maxPorts = 1 << 10
 
-// NewContext returns a Context that has seen nothing.
-func NewContext() *Context {
-	return &Context{keys: map[string]*history{}, newest: math.Inf(-1)}
+// New returns a Counter that has seen nothing.
+func New() *Counter {
+	return &Counter{keys: map[string]*history{}, newest: math.Inf(-1)}
 }
 
-// ContextNames returns the names of the columns, in order: SRC_FLOWS_10S and
+// Names returns the names of the columns, in order: SRC_FLOWS_10S and
 // so on by key and window, then SRC_PORTS_300S.
-func ContextNames() []string {
+func Names() []string {
 	var out []string
-	for _, key := range contextKeys {
-		for _, w := range ContextWindows {
+	for _, key := range kinds {
+		for _, w := range Windows {
 			out = append(out, fmt.Sprintf("%s_FLOWS_%gS", key, w/1000))
 		}
 	}
-	return append(out, fmt.Sprintf("SRC_PORTS_%gS", ContextWindows[len(ContextWindows)-1]/1000))
+	return append(out, fmt.Sprintf("SRC_PORTS_%gS", Windows[len(Windows)-1]/1000))
 }
 
 // Append appends to dst the counts of the rows of a frame of flows, row-major,
 // and remembers the rows. It takes O(1) time a row, ports of a busy source
 // aside.
-func (c *Context) Append(dst []float64, f *frame.Frame) []float64 {
+func (c *Counter) Append(dst []float64, f *frame.Frame) []float64 {
 	column := func(name string) ([]float64, []string) {
 		k, _ := f.Schema.Index(name)
 		return f.Numbers[k], f.Texts[k]
@@ -89,7 +99,7 @@ func (c *Context) Append(dst []float64, f *frame.Frame) []float64 {
 	ports, _ := column(frame.DstPort)
 	_, from := column(frame.SrcAddr)
 	_, to := column(frame.DstAddr)
-	width := len(ContextNames())
+	width := len(Names())
 	for i := range f.Len() {
 		if times == nil || from == nil || to == nil || math.IsNaN(times[i]) || math.Abs(times[i]) > 1e15 || from[i] == "" || to[i] == "" {
 			for range width {
@@ -105,7 +115,7 @@ func (c *Context) Append(dst []float64, f *frame.Frame) []float64 {
 		for n, key := range []string{"s" + from[i], "d" + to[i], "p" + strconv.Itoa(len(from[i])) + ":" + from[i] + to[i]} {
 			h := c.of(key, at)
 			for w := range h.windows {
-				dst = append(dst, h.windows[w].visit(at, ContextWindows[w]/slots))
+				dst = append(dst, h.windows[w].visit(at, Windows[w]/slots))
 			}
 			if h.newest = max(h.newest, at); n == 0 {
 				source = h
@@ -117,16 +127,16 @@ func (c *Context) Append(dst []float64, f *frame.Frame) []float64 {
 }
 
 // of returns the history of a key, making room for a new one.
-func (c *Context) of(key string, at float64) *history {
+func (c *Counter) of(key string, at float64) *history {
 	if h := c.keys[key]; h != nil {
 		return h
 	}
-	if len(c.keys) >= MaxContextKeys {
+	if len(c.keys) >= MaxKeys {
 		c.forget()
 	}
-	h := &history{windows: make([]window, len(ContextWindows)), newest: at}
+	h := &history{windows: make([]window, len(Windows)), newest: at}
 	for w := range h.windows {
-		h.windows[w].step = int64(math.Floor(at / (ContextWindows[w] / slots)))
+		h.windows[w].step = int64(math.Floor(at / (Windows[w] / slots)))
 	}
 	c.keys[key] = h
 	c.order = append(c.order, key)
@@ -134,8 +144,8 @@ func (c *Context) of(key string, at float64) *history {
 }
 
 // forget makes room.
-func (c *Context) forget() {
-	oldest := c.newest - ContextWindows[len(ContextWindows)-1]
+func (c *Counter) forget() {
+	oldest := c.newest - Windows[len(Windows)-1]
 	before := len(c.order)
 	drop := func(stale func(i int, h *history) bool) {
 		kept := c.order[:0]
@@ -192,7 +202,7 @@ func (h *history) port(at float64, ports []float64, i int) float64 {
 	if h.ports == nil {
 		h.ports = map[uint16]float64{}
 	}
-	span := ContextWindows[len(ContextWindows)-1]
+	span := Windows[len(Windows)-1]
 	n := 0
 	for p, last := range h.ports { // a count does not depend on the order
 		switch {
