@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
+	"cloister/shared/ingest/capturetest"
 )
 
 // The laboratory recording and its flows as models/sample/flows.py, an
@@ -323,6 +326,59 @@ func TestCapture_stepsAndOptions(t *testing.T) {
 	if rows, _, _ := flowsOf(t, s, nil); len(rows) != 10 || s.Repairs()["flow ended early: too many at once"] != 6 {
 		t.Errorf("%d flows, %v", len(rows), s.Repairs())
 	}
+}
+
+// The first frames are small and each is twice the one before, so that the first
+// flows show early; read in pieces of any size the rows are the same.
+func TestCapture_framesGrow(t *testing.T) {
+	var made bytes.Buffer
+	if _, _, err := capturetest.Write(&made, 16_000_000, rand.New(rand.NewPCG(1, 2))); err != nil {
+		t.Fatal(err)
+	}
+	frames := func(in io.ReaderAt) (sizes []int, sum uint64) {
+		s, err := ingest.Open(in, int64(made.Len()), ingest.Limits{})
+		for err == nil {
+			var f *frame.Frame
+			if f, err = s.Next(); err != nil {
+				break
+			}
+			if f.Len() > 0 {
+				sizes = append(sizes, f.Len())
+			}
+			for k := range frame.Flow.Fields {
+				for i := range f.Len() {
+					if v := f.Numbers[k]; v != nil && !math.IsNaN(v[i]) {
+						sum = sum*31 + uint64(v[i]*1000)
+					} else if text := f.Texts[k]; text != nil {
+						sum = sum*31 + uint64(len(text[i]))
+					}
+				}
+			}
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+		return sizes, sum
+	}
+	whole, sum := frames(bytes.NewReader(made.Bytes()))
+	if want := []int{512, 1024, 2048, 4096}; len(whole) < 4 || !slices.Equal(whole[:3], want[:3]) || slices.Max(whole) > want[3] {
+		t.Errorf("frames of %v rows", whole)
+	}
+	for _, n := range []int{100_000, 7_777} {
+		if sizes, again := frames(slowly{bytes.NewReader(made.Bytes()), n}); !slices.Equal(sizes, whole) || again != sum {
+			t.Errorf("in pieces of %d bytes: frames of %v rows, %v at once; sums %x and %x", n, sizes, whole, again, sum)
+		}
+	}
+}
+
+// slowly reads at most n bytes at a time.
+type slowly struct {
+	io.ReaderAt
+	n int
+}
+
+func (s slowly) ReadAt(p []byte, off int64) (int, error) {
+	return s.ReaderAt.ReadAt(p[:min(len(p), s.n)], off)
 }
 
 // Whatever the bytes behind a capture's magic, rows are numbered without gaps

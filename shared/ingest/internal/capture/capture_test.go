@@ -8,8 +8,10 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"cloister/shared/ingest/internal/capture"
 )
@@ -291,6 +293,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(le.u32(0xa1b2c3d4).u16(2, 4).u32(0, 0, 0, 1, 1, 2, 3, 3).Bytes())
 	ng := &file{order: binary.BigEndian}
 	f.Add(ng.section().device(1, 0, func(b *file) { b.u16(9, 1).u32(0) }).packet(0, 1, "abc").block(3, func(b *file) { b.u32(4, 5) }).Bytes())
+	for _, b := range corpus(f, "malformed", "pcapng-suite") {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		whole, err := packets(in)
 		if err == nil || strings.Contains(err.Error(), "sticky") {
@@ -303,6 +308,11 @@ func FuzzReader(f *testing.F) {
 		part, _ := packets(in[:len(in)/2])
 		if len(part) > len(whole) || strings.Join(part, "\n") != strings.Join(whole[:len(part)], "\n") {
 			t.Fatalf("%q became %q", whole, part)
+		}
+		one, oneErr := readAll(bytes.NewReader(in))
+		slow, slowErr := readAll(iotest.HalfReader(bytes.NewReader(in)))
+		if !slices.Equal(one, slow) || oneErr.Error() != slowErr.Error() {
+			t.Fatalf("%d packets, %v; slowly %d, %v", len(one), oneErr, len(slow), slowErr)
 		}
 	})
 }

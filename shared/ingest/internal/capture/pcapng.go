@@ -204,14 +204,12 @@ func (d device) time(ticks uint64) int64 {
 		ns = hi >> (d.power - 64)
 	case d.two:
 		ns = quotient(hi, lo, 1<<d.power)
-	case d.power > 19: // 10^20 does not fit, and 2^64 ticks are below 0.2 s
+	case d.power > 28: // 2^64 ticks are below a nanosecond
 		ns = 0
+	case d.power > 9:
+		ns = ticks / power10(d.power-9)
 	default:
-		div := uint64(1)
-		for range d.power {
-			div *= 10
-		}
-		ns = quotient(hi, lo, div)
+		ns = quotient(hi, lo, power10(d.power))
 	}
 	t := int64(min(ns, math.MaxInt64))
 	switch {
@@ -221,6 +219,15 @@ func (d device) time(ticks uint64) int64 {
 		return 0
 	}
 	return max(t+d.offset*second, 0)
+}
+
+// power10 returns 10^n, n at most 19.
+func power10(n uint8) uint64 {
+	p := uint64(1)
+	for range n {
+		p *= 10
+	}
+	return p
 }
 
 // quotient returns the 128 bits of hi and lo divided by div, at most 2^64-1.

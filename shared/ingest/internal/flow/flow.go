@@ -305,7 +305,7 @@ func (s *Side) sequence(p *capture.Packet) {
 	switch {
 	case !s.sequenced || int32(end-s.next) > 0:
 		s.next, s.sequenced = end, true
-	case p.Seq+1 == s.next && p.Length <= 1 && p.Flags&(fin|syn) == 0:
+	case p.Seq+1 == s.next && p.Flags&(fin|syn) == 0:
 	default:
 		s.RetransPackets++
 		s.RetransBytes += uint64(p.Bytes)
