@@ -1,6 +1,9 @@
 package grow
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // sparseBins holds the bins of a sparse table by row; cells that are absent
 // are in their column's zero bin.
@@ -9,6 +12,9 @@ type sparseBins[B index] struct {
 	index []int32
 	bin   []B
 	zero  []B
+	// The same cells by column, bin and row: bin<<32 | row.
+	from  []int
+	cells []uint64
 }
 
 // binSparse cuts the columns of a sparse table.
@@ -89,6 +95,23 @@ func newSparseBins[B index](s *Sparse, columns []column) *sparseBins[B] {
 	for j := range columns {
 		out.zero[j] = B(columns[j].place(0))
 	}
+	out.from, out.cells = make([]int, len(columns)+1), make([]uint64, len(s.Index))
+	for _, j := range s.Index {
+		out.from[j+1]++
+	}
+	for j := range columns {
+		out.from[j+1] += out.from[j]
+	}
+	next := slices.Clone(out.from)
+	for i := range len(s.Start) - 1 {
+		for at := s.Start[i]; at < s.Start[i+1]; at++ {
+			out.cells[next[s.Index[at]]] = uint64(out.bin[at])<<32 | uint64(i)
+			next[s.Index[at]]++
+		}
+	}
+	for j := range columns {
+		slices.Sort(out.cells[out.from[j]:out.from[j+1]])
+	}
 	return out
 }
 
@@ -141,9 +164,13 @@ func (s *sparseBins[B]) cell(i uint32, j int32) B {
 
 // sparseSides judges the splits of a sparse table by Gini impurity. It looks
 // only at cells that are present: what they leave of a node's sums is in the zero bin.
+// In a large node it looks for the rows of a column's cells in the node, in a small
+// one it first links the node's cells by column.
 type sparseSides[B index] struct {
 	*classSides[B]
-	newest  []newest // by column
+	large   bool
+	where   []uint64 // by row: node<<32 | place, of large nodes
+	newest  []newest // by column, of small nodes
 	node    uint32
 	list    []link   // the cells of the node
 	entries []uint64 // those of a column
@@ -170,6 +197,7 @@ func newSparseSides[B index](g *forester[B]) *sparseSides[B] {
 	return &sparseSides[B]{
 		classSides: &classSides[B]{g: g, k: g.rows.k, exact: g.rows.weight == nil},
 		newest:     make([]newest, d),
+		where:      make([]uint64, len(g.t.sparse.start)-1),
 		left:       make([]float64, g.rows.k),
 	}
 }
@@ -183,6 +211,7 @@ func (s *sparseSides[B]) start(nd *work) {
 	t := s.g.t.sparse
 	if s.node++; s.node == 0 { // the counter came round
 		clear(s.newest)
+		clear(s.where)
 		s.node = 1
 	}
 	rows := s.g.idx[nd.lo:nd.hi]
@@ -190,6 +219,15 @@ func (s *sparseSides[B]) start(nd *work) {
 	for _, e := range rows {
 		i := e >> 32
 		cells += t.start[i+1] - t.start[i]
+	}
+	// Trying a column of a large node takes its cells in all rows; the fewer
+	// cells a node has, the more columns are tried before one varies.
+	tries := s.g.o.MaxFeatures * len(t.index) / s.g.t.d
+	if s.large = cells > tries+tries*s.g.t.d/max(cells, 1); s.large {
+		for at, e := range rows {
+			s.where[e>>32] = uint64(s.node)<<32 | uint64(at)
+		}
+		return
 	}
 	if cap(s.list) < cells {
 		s.list = make([]link, 2*cells)
@@ -218,22 +256,32 @@ func (s *sparseSides[B]) start(nd *work) {
 func (s *sparseSides[B]) try(nd *work, features []int32) bool {
 	varied := false
 	for _, j := range features {
-		if s.newest[j].node != s.node {
-			continue // constant: no row of the node has a cell
-		}
 		s.entries = s.entries[:0]
-		for at := s.newest[j].at; at >= 0; at = s.list[at].prev {
-			s.entries = append(s.entries, s.list[at].key)
+		if s.large {
+			t := s.g.t.sparse
+			for _, c := range t.cells[t.from[j]:t.from[j+1]] {
+				if w := s.where[uint32(c)]; uint32(w>>32) == s.node {
+					s.entries = append(s.entries, c&^math.MaxUint32|w&math.MaxUint32)
+				}
+			}
+		} else if s.newest[j].node == s.node {
+			for at := s.newest[j].at; at >= 0; at = s.list[at].prev {
+				s.entries = append(s.entries, s.list[at].key)
+			}
+			slices.Sort(s.entries)
+		}
+		if len(s.entries) == 0 {
+			continue // constant: no row of the node has a cell
 		}
 		varied = s.one(nd, j, s.entries) || varied
 	}
 	return varied
 }
 
-// one judges a column by its cells in the node: bin<<32 | place.
+// one judges a column by its cells in the node, bin<<32 | place, which ascend: a
+// node's rows are in their order, so those of a large node do, too.
 func (s *sparseSides[B]) one(nd *work, j int32, cells []uint64) bool {
 	g := s.g
-	slices.Sort(cells)
 	gone := int32(g.t.column[j].bins())
 	zero := int32(g.t.sparse.zero[j])
 	// The sums of each occupied bin, in order.
