@@ -22,6 +22,7 @@ type contest struct {
 	terms     int
 	peers     []fitPeer
 	browser   bool // ends with the model for browsers and the curve
+	fitOnly   bool // ends after training: what it makes is another family's form
 	slowShap  int  // rows that SHAP peers explain at once
 	once      bool // one round of slow work, for a peer that takes a minute to load
 
@@ -39,7 +40,7 @@ type fitPeer struct {
 // measure does everything for one model.
 func (s *session) measure(c *contest) error {
 	say("%s: training", c.name)
-	if err := s.fits(c); err != nil {
+	if err := s.fits(c); err != nil || c.fitOnly {
 		return err
 	}
 	say("%s: equal models", c.name)

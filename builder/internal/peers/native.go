@@ -175,8 +175,8 @@ func (n *native) fit(r request) (reply, error) {
 		var s tree.Source
 		var err error
 		switch r.Lib {
-		case "forest":
-			s, _, err = grow.Forest(context.Background(), data, grow.ForestOptions{Trees: r.Trees, Seed: r.Seed, Workers: 1})
+		case "forest", "extra":
+			s, _, err = grow.Forest(context.Background(), data, grow.ForestOptions{Trees: r.Trees, Seed: r.Seed, Workers: 1, ExtraTrees: r.Lib == "extra"})
 		case "xgboost":
 			s, _, err = grow.Boost(context.Background(), data, grow.BoostOptions{Rounds: r.Trees, Seed: r.Seed, LearningRate: r.Eta, Workers: 1})
 		case "isolation":

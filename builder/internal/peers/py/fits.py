@@ -59,10 +59,12 @@ def shares(v, cover):
 
 
 class Forest(Model):
-    def __init__(self, r, data):
-        from sklearn.ensemble import RandomForestClassifier
+    family = "RandomForestClassifier"
 
-        self.m = RandomForestClassifier(
+    def __init__(self, r, data):
+        import sklearn.ensemble
+
+        self.m = getattr(sklearn.ensemble, self.family)(
             n_estimators=r["trees"], n_jobs=1, random_state=r["seed"], class_weight=r.get("class_weight")
         )
         self.m.fit(data.train, data.train_y)
@@ -94,6 +96,10 @@ class Forest(Model):
         part = copy.copy(self)
         part.m = m
         return part, {"nodes": total, "trees": kept}
+
+
+class ExtraTrees(Forest):
+    family = "ExtraTreesClassifier"
 
 
 def joblib_file(m, path):
@@ -307,7 +313,7 @@ class Onnx(Model):
         return 0.5 - y if self.anomaly else y
 
 
-FITS = {"forest": Forest, "isolation": Isolation, "text": Text, "xgboost": XGBoost, "lightgbm": LightGBM}
+FITS = {"forest": Forest, "extra": ExtraTrees, "isolation": Isolation, "text": Text, "xgboost": XGBoost, "lightgbm": LightGBM}
 
 
 def fit(r, data):

@@ -19,9 +19,7 @@ func (g *forester[B]) draw(bins []B, j int32) (c choice, ok bool) {
 			}
 		}
 	} else {
-		for _, b := range bins {
-			low, high = min(low, b), max(high, b)
-		}
+		low, high = ends(bins, gone)
 	}
 	seen := top == gone
 	switch {
@@ -47,6 +45,23 @@ func (g *forester[B]) draw(bins []B, j int32) (c choice, ok bool) {
 	return c, true
 }
 
+// ends returns the smallest and the largest of bins, at most gone, four at a time:
+// each comparison waits for the one before.
+func ends[B index](bins []B, gone B) (low, high B) {
+	low0, low1, low2, low3 := gone, gone, gone, gone
+	var high0, high1, high2, high3 B
+	for ; len(bins) >= 4; bins = bins[4:] {
+		low0, high0 = min(low0, bins[0]), max(high0, bins[0])
+		low1, high1 = min(low1, bins[1]), max(high1, bins[1])
+		low2, high2 = min(low2, bins[2]), max(high2, bins[2])
+		low3, high3 = min(low3, bins[3]), max(high3, bins[3])
+	}
+	for _, b := range bins {
+		low0, high0 = min(low0, b), max(high0, b)
+	}
+	return min(low0, low1, low2, low3), max(high0, high1, high2, high3)
+}
+
 // goesLeft says on which side of a drawn split a bin is.
 func (c *choice) goesLeft(b, gone int32) bool {
 	if b == gone {
@@ -65,7 +80,7 @@ func (s *classSides[B]) random(nd *work, features []int32) bool {
 		for i := range s.fetched {
 			s.fetched[i] = make([]B, t.n)
 		}
-		s.both = make([]float64, 2*s.k)
+		s.both = make([]float64, 6*s.k)
 	}
 	var f [6]int32
 	for i := range f {
@@ -79,46 +94,80 @@ func (s *classSides[B]) random(nd *work, features []int32) bool {
 		b0[i], b1[i], b2[i] = x[f[0]], x[f[1]], x[f[2]]
 		b3[i], b4[i], b5[i] = x[f[3]], x[f[4]], x[f[5]]
 	}
-	varied := false
+	// Drawn splits are summed up three at a time.
+	var lanes [6]choice
+	n := 0
 	for i, j := range features {
-		bins := s.fetched[i][:len(rows)]
-		c, ok := g.draw(bins, j)
+		c, ok := g.draw(s.fetched[i][:len(rows)], j)
 		if !ok {
 			continue
 		}
-		varied = true
-		gone := int32(t.column[j].bins())
-		clear(s.both)
-		right := 0
-		for at, e := range rows {
-			// Class sums of the left side come first; no branch, as it could
-			// not be foreseen.
-			b := int32(bins[at])
-			side := 0
-			if b > c.from {
-				side = 1
-			}
-			if c.seen && b == gone && c.missingLeft {
-				side = 0
-			}
-			right += side
-			w := float64(e >> 8 & 0xffffff)
-			if g.rows.weight != nil {
-				w *= g.rows.weight[e>>32]
-			}
-			s.both[side*s.k+int(e&0xff)] += w
+		s.fetched[n], s.fetched[i] = s.fetched[i], s.fetched[n]
+		lanes[n] = c
+		n++
+	}
+	for i := 0; i < n; i += 3 {
+		s.three(nd, rows, lanes[i:min(i+3, n)], s.fetched[i:])
+	}
+	return n > 0
+}
+
+// three judges up to three drawn splits of the rows of a node, whose bins are
+// given. A class is mostly that of the row before, so that adding to its sum
+// waits for the sum before; of three splits, none waits for another.
+func (s *classSides[B]) three(nd *work, rows []uint64, drawn []choice, bins [][]B) {
+	g := s.g
+	var from, gone [3]int32
+	var b [3][]B
+	for i := range from {
+		c := &drawn[min(i, len(drawn)-1)]
+		b[i] = bins[min(i, len(drawn)-1)][:len(rows)]
+		from[i], gone[i] = c.from, -1
+		if c.seen && c.missingLeft {
+			gone[i] = int32(g.t.column[c.feature].bins())
 		}
+	}
+	clear(s.both)
+	sums := [3][]float64{s.both[:2*s.k], s.both[2*s.k : 4*s.k], s.both[4*s.k : 6*s.k]}
+	b0, b1, b2 := b[0], b[1], b[2]
+	var right [3]int
+	for at, e := range rows {
+		w := float64(e >> 8 & 0xffffff)
+		if g.rows.weight != nil {
+			w *= g.rows.weight[e>>32]
+		}
+		// The sums of the left side come first; no branch, as it could not be
+		// foreseen.
+		class := int(e & 0xff)
+		side0, side1, side2 := above(int32(b0[at]), from[0], gone[0]), above(int32(b1[at]), from[1], gone[1]), above(int32(b2[at]), from[2], gone[2])
+		right[0] += side0
+		right[1] += side1
+		right[2] += side2
+		sums[0][side0*s.k+class] += w
+		sums[1][side1*s.k+class] += w
+		sums[2][side2*s.k+class] += w
+	}
+	for i, c := range drawn {
 		var weight, squareL, squareR float64
-		for k, l := range s.both[:s.k] {
-			r := s.both[s.k+k]
+		for k, l := range sums[i][:s.k] {
+			r := sums[i][s.k+k]
 			weight += l
 			squareL += l * l
 			squareR += r * r
 		}
 		c.score = squareL/weight + squareR/(nd.weight-weight)
-		g.offer(nd, c, float64(len(rows)-right))
+		g.offer(nd, c, float64(len(rows)-right[i]))
 	}
-	return varied
+}
+
+// above returns 1 if a bin is above from and not the one that is gone to the
+// left, else 0.
+func above(b, from, gone int32) int {
+	side := int(uint32(from-b) >> 31)
+	if b == gone {
+		side = 0
+	}
+	return side
 }
 
 // random judges a drawn split of feature j.
