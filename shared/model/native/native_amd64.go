@@ -14,6 +14,8 @@ type Level struct {
 	Top16     func(depth int, tests []uint64, columns []uint16, rows int, numbers []uint8)
 	Shallow   func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64)
 	Oblivious func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8)
+	// RowShallow is nil if the processor cannot permute bytes.
+	RowShallow func(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)
 }
 
 // Levels returns those that this processor has, the best first; none if it lacks
@@ -23,10 +25,14 @@ func Levels() []Level {
 	x := &cpu.X86
 	avx2 := x.HasAVX2 && x.HasBMI2 && x.HasPOPCNT
 	if avx2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL {
-		list = append(list, Level{"AVX-512", rank8x512, rank16x512, top8x512, top16x512, shallow512, oblivious512})
+		l := Level{"AVX-512", rank8x512, rank16x512, top8x512, top16x512, shallow512, oblivious512, nil}
+		if x.HasAVX512VBMI {
+			l.RowShallow = rowShallow
+		}
+		list = append(list, l)
 	}
 	if avx2 {
-		list = append(list, Level{"AVX2", rank8x256, rank16x256, top8x256, top16x256, shallow256, oblivious256})
+		list = append(list, Level{"AVX2", rank8x256, rank16x256, top8x256, top16x256, shallow256, oblivious256, nil})
 	}
 	return list
 }
@@ -120,6 +126,9 @@ func row16(nodes []uint64, root []int, bins []uint16, at []uint32)
 
 //go:noescape
 func addRow(leaf []uint32, table []float64, output []int32, at []uint32, sums []float64)
+
+//go:noescape
+func rowShallow(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)
 
 // Row8 adds up the leaves of one row: see tree.Kernel.Row8.
 func Row8(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {

@@ -110,6 +110,37 @@ func TestLevel_shallowAddsTheLeaf(t *testing.T) {
 	})
 }
 
+func TestLevel_rowShallowAddsTheLeaves(t *testing.T) {
+	each(t, func(t *testing.T, l native.Level, r *rand.Rand) {
+		if l.RowShallow == nil {
+			return // it is one of a processor that permutes bytes
+		}
+		for range 50 {
+			row := bins[uint8](r, 64)
+			depth, output, tests := make([]int, 9), make([]int32, 9), []uint8{}
+			sums, want, values := []float64{1, 2, 3}, []float64{1, 2, 3}, []float64{}
+			for i := range depth {
+				depth[i], output[i] = 1+r.IntN(6), int32(r.IntN(4)-1)
+				half := make([]uint8, 128)
+				for h := range 64 {
+					half[h], half[64+h] = uint8(r.IntN(64)), uint8(r.IntN(256))
+				}
+				leaf := heap(depth[i], func(h int) (int, int) { return int(half[1+h]), int(half[65+h]) }, func(c int) int { return int(row[c]) })
+				tests = append(tests, half...)
+				for j := range 1 << depth[i] {
+					values = append(values, r.NormFloat64())
+					if j == leaf {
+						want[max(output[i], 0)] += values[len(values)-1]
+					}
+				}
+			}
+			if l.RowShallow(tests, depth, values, output, row, sums); !slices.Equal(sums, want) {
+				t.Fatalf("depths %v: got %v, want %v", depth, sums, want)
+			}
+		}
+	})
+}
+
 // A test with the largest bin is passed by no row in an oblivious tree.
 func TestLevel_obliviousAddsWholeNumbers(t *testing.T) {
 	each(t, func(t *testing.T, l native.Level, r *rand.Rand) {
@@ -253,7 +284,7 @@ func grown(r *rand.Rand, inner, most int) (list [][3]int) {
 			continue
 		}
 		inner--
-		list[i] = [3]int{r.IntN(most), r.IntN(columns), len(list)}
+		list[i] = [3]int{[]int{0, most - 1, r.IntN(most)}[r.IntN(3)], r.IntN(columns), len(list)}
 		list = append(list, [3]int{}, [3]int{})
 	}
 	return list

@@ -37,6 +37,7 @@
 	ADDL root, q \
 	MOVL q, (BP)(SI*4)
 
+// UPS8, FIRSTS8 and FOUNDS8 are those of eight trees.
 #define UPS8 \
 	UP8(AX, root0-16(SP)) \
 	UP8(BX, root1-24(SP)) \

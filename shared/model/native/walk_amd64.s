@@ -3,9 +3,9 @@
 #include "textflag.h"
 
 // Rows go down a tree eight abreast, step by step: one row's loads wait for each
-// other, and the processor looks ahead some twenty steps only, which should be
-// those of many rows. No branch depends on a row: a comparison's carry is the
-// turn taken.
+// other, and a processor looks ahead a few hundred instructions only, which
+// should be those of many rows. No branch depends on a row: a comparison's carry
+// is the turn taken.
 //
 // A pass over the rows that are not yet at a leaf takes few steps, or more if
 // the pass before brought less than a quarter of them to one, as in deep trees.
@@ -21,6 +21,7 @@
 	SHRXL R13, q, q \
 	ADCL $0, q
 
+// LOAD8 makes q the node with that number: R12 is where the tree begins.
 #define LOAD8(q) MOVL (R12)(q*4), q
 
 // BEGIN8 makes q the node that the entry i from R14 has got to, and row where its
@@ -43,6 +44,7 @@
 	CMPB (R12)(q*4), $0xff \
 	ADCL $0, R15
 
+// STEPS8, LOADS8, BEGINS8 and ENDS8 are those of eight rows.
 #define STEPS8 \
 	STEP8(AX, row0-32(SP)) \
 	STEP8(BX, row1-40(SP)) \
@@ -194,6 +196,8 @@ done:
 	SHRXQ R13, q, q \
 	ADCL $0, q
 
+// The others differ from those above as the widths do; there are 8 bytes an entry,
+// node and row.
 #define LOAD16(q) MOVQ (R12)(q*8), q
 
 #define BEGIN16(i, q, row) \

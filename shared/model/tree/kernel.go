@@ -35,6 +35,9 @@ type Kernel struct {
 	// of a depth up to 6, sixteen together: tests are, by node in heap order, their
 	// columns and their thresholds, values 64 a tree.
 	ShallowRow func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64)
+	// RowShallow, which may be nil, adds to sums the leaves of whole trees that one
+	// row of 64 bins reaches: see shallows. An output of -1 is the first.
+	RowShallow func(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)
 	// ObliviousRow is Oblivious for one row, whose bins lie side by side.
 	ObliviousRow func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
@@ -156,7 +159,13 @@ type shallows struct {
 	depth  []int // by tree, 1 or more
 	nodes  []uint32
 	values []float64
+	// alone is for one row: by tree, the columns and then the bins of nodes 1 to 63
+	// of the heap, the root being 1; nil with more than 64 columns.
+	alone []uint8
 }
+
+// aloneTests are the places in each half of a tree in shallows.alone.
+const aloneTests = 64
 
 // shallow returns the form for Kernel.Shallow, nil for an ensemble that
 // cannot have one.
@@ -175,7 +184,9 @@ func (e *Ensemble) shallow() *shallows {
 			inner, leaves := 1<<depth-1, 1<<depth
 			s.nodes = append(s.nodes, make([]uint32, inner)...)
 			s.values = append(s.values, make([]float64, leaves)...)
-			s.fill(e, t, e.root[t], 0, s.nodes[len(s.nodes)-inner:], s.values[len(s.values)-leaves:])
+			nodes := s.nodes[len(s.nodes)-inner:]
+			s.fill(e, t, e.root[t], 0, nodes, s.values[len(s.values)-leaves:])
+			s.addAlone(nodes, len(e.lay.columns))
 		}
 		s.nodes = append(s.nodes, make([]uint32, 1<<shallowDepth)...)
 		s.values = append(s.values, make([]float64, 1<<shallowDepth)...)
@@ -209,6 +220,18 @@ func (s *shallows) fill(e *Ensemble, t, i, h int, nodes []uint32, values []float
 		s.fill(e, t, i, 2*h+1, nodes, values)
 		s.fill(e, t, i, 2*h+2, nodes, values)
 	}
+}
+
+// addAlone appends a tree to alone.
+func (s *shallows) addAlone(nodes []uint32, columns int) {
+	if loops.RowShallow == nil || columns > aloneTests {
+		return
+	}
+	var tests [2 * aloneTests]uint8
+	for h, q := range nodes {
+		tests[1+h], tests[aloneTests+1+h] = uint8(q>>8/shallowRows), uint8(q)
+	}
+	s.alone = append(s.alone, tests[:]...)
 }
 
 // scoreShallow is scoreNarrow with whole trees.
