@@ -24,6 +24,8 @@ import (
 	"testing"
 	"time"
 
+	"cloister/shared/job"
+	"cloister/shared/job/jobtest"
 	"cloister/wasm/internal/chromium"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -362,4 +364,76 @@ func TestPacked_fromDisk(t *testing.T) {
 			t.Errorf("%s: %s rows", name, got)
 		}
 	}
+}
+
+// BenchmarkTelemetry_inThePage asks a scorer of the page for windows of the
+// sample one after the other, each with all models and the attributions of
+// verdict and anomaly score, and reports what the page waits: in the browser,
+// messages between page and worker among it. It is time on the wall, which means
+// something on a quiet machine only; the windows' features are made before (see
+// BenchmarkPipeline of shared/telemetry).
+func BenchmarkTelemetry_inThePage(b *testing.B) {
+	const warm, counted = 300, 1500
+	near, far := jobtest.Pipe() // nobody answers: only what is asked is of use
+	c := job.NewClient(near)
+	note := func(ask func()) string {
+		go ask()
+		m, err := far.Receive()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(m.Data)
+	}
+	script := map[string]any{
+		"load":  note(func() { _, _ = c.Load(readFile(b, telemetryBundle)) }),
+		"score": note(func() { _, _ = c.Score(nil, job.Options{}, nil, nil) }),
+		"file":  base64.StdEncoding.EncodeToString(readFile(b, "../models/sample/telemetry.csv.gz")),
+		"warm":  warm,
+	}
+	var rows []string
+	for i := range warm + counted {
+		rows = append(rows, note(func() { _, _ = c.Explain(int64(i + 1)) }))
+	}
+	script["rows"] = rows
+	text, err := json.Marshal(script)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := startVisit(b, serveBuilt(b, &witness{}, nil)+"/", chromium.Options{})
+	v.open(b)
+	var got struct{ Median, P99 float64 }
+	for b.Loop() {
+		got.Median = 0
+		if err := v.frame(`window.took = null; void (async () => {
+			const s = `+string(text)+`, bytes = (t) => Uint8Array.from(atob(t), (c) => c.charCodeAt(0));
+			const w = new Worker(cloister.workerURL), reader = cloister.readerPort();
+			w.postMessage({module: cloister.workerModule, reader}, [reader]);
+			const ask = (data, file) => new Promise((done) => {
+				w.onmessage = ({data: {data: d}}) => { if (d && d[1] !== 6 && d[1] !== 7) done(d); }; // neither progress nor a batch
+				w.postMessage({data, file});
+			});
+			await ask(bytes(s.load));
+			await ask(bytes(s.score), new File([bytes(s.file)], 'telemetry.csv.gz'));
+			const took = [];
+			for (const [i, r] of s.rows.entries()) {
+				const data = bytes(r), start = performance.now(), answer = await ask(data);
+				if (answer[1] !== 9) throw new Error(new TextDecoder().decode(answer)); // no record
+				if (i >= s.warm) took.push(performance.now() - start);
+			}
+			w.terminate();
+			took.sort((a, b) => a - b);
+			window.took = {Median: took[took.length >> 1], P99: took[Math.floor(took.length * 0.99)]};
+		})().catch((e) => { window.took = e.message })`, nil); err != nil {
+			b.Fatal(err)
+		}
+		for got.Median == 0 {
+			time.Sleep(time.Second)
+			if err := v.frame(`window.took || {Median: 0}`, &got); err != nil {
+				b.Fatal(err) // what went wrong in the page, or how long it took
+			}
+		}
+	}
+	b.ReportMetric(1e3*got.Median, "median-us/window")
+	b.ReportMetric(1e3*got.P99, "p99-us/window")
+	b.ReportMetric(0, "ns/op")
 }
