@@ -18,7 +18,7 @@ func group() *function {
 	tests, tested, lanes, stride, rows, places := p[0], p[1], p[2], p[3], p[4], p[5]
 	values, width, slots, sums := p[6], p[7], p[8], p[9]
 	r, t, end, q, n, s, a, b := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	even, from, one, other := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	even, fours, from, one, other := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	pattern, half, first, second := f.local(v128), f.local(v128), f.local(v128), f.local(v128)
 	var spread code // the addresses of sixteen patterns' values
 	for h, widen := range []func(code) code{low8to16, high8to16} {
@@ -31,19 +31,21 @@ func group() *function {
 	sum := func(offset int) code {
 		return add(get(sums), shl(mul(load32(get(s), offset), get(rows)), number(3)))
 	}
-	// pairs runs body for two rows at a time, tail for a last one alone; one
-	// and other are where their values begin.
-	pairs := func(body, tail code) code {
+	// pairs runs body for two rows at a time, offset bytes from a and b, and tail
+	// for a last one alone; one and other are where their values begin.
+	pairs := func(body func(offset int) code, tail code) code {
 		at := func(offset int) code { return add(load32(get(t), offset), get(from)) }
+		two := func(n int) code { return cat(set(one, at(8*n)), set(other, at(8*n+4)), body(16*n)) }
 		return cat(
 			set(t, get(places)),
-			count(r, number(0), get(even), 2,
-				set(one, at(0)), set(other, at(4)), body,
-				raise(t, 8), raise(a, 16), raise(b, 16)),
+			count(r, number(0), get(fours), 4, two(0), two(1), raise(t, 16), raise(a, 32), raise(b, 32)),
+			when(less(get(fours), get(even)), two(0), raise(t, 8), raise(a, 16), raise(b, 16)),
 			when(less(get(even), get(rows)), set(one, at(0)), tail),
 		)
 	}
-	addTo := func(l local, v code) code { return storeV(get(l), addF64V(loadV(get(l), 0), v), 0) }
+	addTo := func(l local, v code, offset int) code {
+		return storeV(get(l), addF64V(loadV(get(l), offset), v), offset)
+	}
 	addOne := func(l local, offset int) code {
 		return storeF64(get(l), addF64(loadF64(get(l), 0), loadF64(get(one), offset)), 0)
 	}
@@ -66,22 +68,26 @@ func group() *function {
 			raise(a, 64),
 		),
 		set(even, and(get(rows), number(-2))),
+		set(fours, and(get(rows), number(-4))),
 		set(s, get(slots)),
 		set(from, number(0)),
 		set(n, get(width)),
 		when(less(number(1), get(n)), repeat(less(number(1), get(n)),
 			set(a, sum(0)),
 			set(b, sum(4)),
-			pairs(cat(
-				set(first, loadV(get(one), 0)), set(second, loadV(get(other), 0)),
-				addTo(a, lows(get(first), get(second))),
-				addTo(b, highs(get(first), get(second))),
-			), cat(addOne(a, 0), addOne(b, 8))),
+			pairs(func(offset int) code {
+				return cat(
+					set(first, loadV(get(one), 0)), set(second, loadV(get(other), 0)),
+					addTo(a, lows(get(first), get(second)), offset),
+					addTo(b, highs(get(first), get(second)), offset))
+			}, cat(addOne(a, 0), addOne(b, 8))),
 			raise(s, 8), raise(from, 16), raise(n, -2),
 		)),
 		when(get(n),
 			set(a, sum(0)),
-			pairs(addTo(a, load64High(get(other), load64Zero(get(one), 0), 0)), addOne(a, 0)),
+			pairs(func(offset int) code {
+				return addTo(a, load64High(get(other), load64Zero(get(one), 0), 0), offset)
+			}, addOne(a, 0)),
 		),
 	)
 	return f

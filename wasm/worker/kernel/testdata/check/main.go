@@ -68,7 +68,7 @@ func differ(name string, e *tree.Ensemble, x []float64) {
 	same(name, "score", got[0], got[1])
 	values += len(got[0])
 	if n := len(x) / d; n == attributed {
-		attribute(name, e, x[:301*d])
+		attribute(name, e, x[:303*d])
 	}
 }
 
