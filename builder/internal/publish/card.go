@@ -120,10 +120,13 @@ func card(r *train.Result, m bundle.Manifest) string {
 
 // scheme says how the rows were split.
 func scheme(r *train.Result) string {
-	if r.Split == nil {
-		return "per class"
+	switch {
+	case r.Split != nil:
+		return fmt.Sprintf("%s (%s, a manifest of cloister prep)", r.Split.Scheme, r.SplitName)
+	case r.Recipe.ByTime:
+		return "by the order of the rows, the newest held out,"
 	}
-	return fmt.Sprintf("%s (%s, a manifest of cloister prep)", r.Split.Scheme, r.SplitName)
+	return "per class"
 }
 
 func techniques(l bundle.Label) string {

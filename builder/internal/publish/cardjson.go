@@ -6,6 +6,7 @@ import (
 
 	"cloister/builder/internal/train"
 	"cloister/shared/bundle"
+	"cloister/shared/frame"
 )
 
 // CardSchema is the value of "schema" in card.json.
@@ -113,7 +114,14 @@ func risks(m bundle.Manifest) []risk {
 
 // howToStart returns the command that uses the bundle.
 func howToStart(m bundle.Manifest) string {
-	return fmt.Sprintf("cloister score --bundle %s.bundle capture.pcap --explain 10", m.Name)
+	file := "telemetry.csv"
+	switch m.Schema.Name {
+	case frame.Flow.Name:
+		file = "flows.csv"
+	case frame.Alert.Name:
+		file = "alerts.csv"
+	}
+	return fmt.Sprintf("cloister score --bundle %s.bundle %s --explain 10", m.Name, file)
 }
 
 // citation names the bundle as one would a publication.

@@ -387,7 +387,7 @@ func (c *carried) card(m bundle.Manifest) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# %s %s: %s\n\n%s\n", m.Name, m.Version, m.Title, m.Description)
 	line("## Use\n\nRanking and naming the rows of an upload for an analyst who looks at the evidence beside each verdict. Start with\n")
-	line("    cloister score --bundle %s.bundle capture.pcap --explain 10\n", m.Name)
+	line("    cloister score --bundle %s.bundle flows.csv --explain 10\n", m.Name)
 	line("## Make it again\n\n    %s\n\nfrom %s, sha256 `%x`.\n", m.Lineage.Command, c.o.File, c.o.SHA256)
 	line("## Model\n\n%v.\n\nWritten by %s as %s; objective %q. Scores: %s.\n", c.e, c.m.Producer, c.m.Format, c.m.Objective, map[bool]string{true: "mean of the leaf distributions", false: "the link of the sum of leaf values: " + c.e.Link().String()}[c.e.Kind() == tree.Forest])
 	line("## Data\n\nNot stated. The model file does not say what it was trained on.\n")
