@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cloister/shared/frame"
 	"cloister/shared/ingest"
@@ -175,5 +176,53 @@ func TestExport_parts(t *testing.T) {
 	}
 	if n, empty, bytes, packets := parts(2); empty != 1 || n != 3 || bytes != 24+44*2 || packets != 2 {
 		t.Errorf("the short flow: %d parts, %d of them empty, %d bytes, %d packets", n, empty, bytes, packets)
+	}
+}
+
+// Fragments that came before the first one of their packet have flow, stamps
+// and numbers of their own, count as no loss, and are exported with the flow.
+func TestExport_earlyFragments(t *testing.T) {
+	part := func(offset, more byte) []byte {
+		b := udp(1, 2, 5, 6)
+		b[5], b[6], b[7] = 77, more<<5, offset
+		return b
+	}
+	c := newPcap(101)
+	c.packet(1*time.Second, part(2, 0))      // the last part
+	c.packet(2*time.Second, udp(3, 4, 7, 8)) // another flow
+	c.packet(3*time.Second, part(1, 1))      // the middle
+	c.packet(4*time.Second, part(0, 1))      // the first
+	c.packet(5*time.Second, udp(1, 2, 5, 6)) // another packet of the flow
+	c.packet(6*time.Second, udp(9, 9, 9, 9)[:28])
+	s := openBytes(t, c.Bytes(), ingest.Limits{})
+	columns := madeColumns(s)
+	rows, offsets, err := flowsOf(t, s, columns)
+	if err != io.EOF || len(rows) != 3 {
+		t.Fatalf("%d flows, %v", len(rows), err)
+	}
+	if repairs := s.Repairs(); len(repairs) != 1 {
+		t.Errorf("counted: %v", repairs)
+	}
+	short := []string{frame.FlowStart, frame.Duration, frame.InPackets, frame.InBytes, frame.FirstPacket, frame.LastPacket}
+	found := false
+	for i, offset := range offsets {
+		f, err := s.At(offset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cells(f, 0, []string{frame.SrcPort}) != "5" {
+			continue
+		}
+		found = true
+		if got, want := cells(f, 0, short), "1000,4000,4,112,1,5"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		again, _, err := flowsOf(t, openBytes(t, exported(t, s, offset), ingest.Limits{}), columns)
+		if err != io.EOF || len(again) != 1 || again[0] != rows[i] {
+			t.Errorf("exported: %q, %v\nwant %q", again, err, rows[i])
+		}
+	}
+	if !found {
+		t.Error("no flow of port 5")
 	}
 }

@@ -338,9 +338,9 @@ with zipfile.ZipFile(os.path.join(target, "oracle.zip"), "w", zipfile.ZIP_DEFLAT
             open(plain, "wb").write(data)
             {"zeek": zeek, "icsnpp": zeek, "arkime": arkime, "ipfixprobe": ipfixprobe, "ndpi": ndpi}[tool](folder, name)
             if tshark(plain, name):
-                for tool, programs in ((nfdump, ("nfpcapd", "nfdump")), (argus, ("argus", "ra"))):
+                for record, programs in ((nfdump, ("nfpcapd", "nfdump")), (argus, ("argus", "ra"))):
                     if all(map(shutil.which, programs)):
-                        tool(plain, name)
+                        record(plain, name)
             os.remove(plain)
             for i in range(before, len(out)):
                 cells = out[i].split("\t")
