@@ -3,8 +3,10 @@
 package main
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -166,17 +168,26 @@ func inMemory(folder string) (rows []row, err error) {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(folder, "memory.pcap")
-	packets, _, err := makeCapture(file, memoryBytes)
+	made := filepath.Join(folder, "made.pcap")
+	packets, _, err := makeCapture(made, memoryBytes)
 	if err != nil {
 		return nil, err
 	}
+	lab := filepath.Join(folder, "lab.pcap")
+	if err := unpack(filepath.Join("models", "sample", "lab.pcap.gz"), lab); err != nil {
+		return nil, err
+	}
+	inputs := []struct {
+		name    string
+		packets int64
+		many    int // rounds
+	}{{"made", packets, 30}, {"lab", 40_469, 105}}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, err
 	}
 	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec_node.js")
-	bench := []string{"-test.run", "xxx", "-test.bench", "Meter/made$", "-test.benchtime", "ROUNDSx"}
+	bench := []string{"-test.run", "xxx", "-test.bench", "Meter/INPUT$", "-test.benchtime", "ROUNDSx"}
 	programs := []struct {
 		name, build, from string
 		env               []string
@@ -184,9 +195,8 @@ func inMemory(folder string) (rows []row, err error) {
 	}{
 		{"native", "test", "shared/ingest", nil, append([]string{filepath.Join(folder, "native")}, bench...)},
 		{"wasm", "test", "shared/ingest", []string{"GOOS=js", "GOARCH=wasm"}, append([]string{"node", "--stack-size=8192", glue, filepath.Join(folder, "wasm")}, bench...)},
-		{"gopacket", "build", source + "/testdata/gopacket", nil, []string{filepath.Join(folder, "gopacket"), file, "ROUNDS"}}, // a module of its own
+		{"gopacket", "build", source + "/testdata/gopacket", nil, []string{filepath.Join(folder, "gopacket"), filepath.Join(folder, "INPUT.pcap"), "ROUNDS"}}, // a module of its own
 	}
-	rates := map[string][]float64{}
 	for i, p := range programs {
 		args := []string{p.build, "-o", filepath.Join(folder, p.name), "."}
 		if p.build == "test" {
@@ -202,32 +212,55 @@ func inMemory(folder string) (rows []row, err error) {
 			programs = programs[:i]
 		}
 	}
-	for range captureRounds {
-		for _, p := range programs {
-			rate, err := perSecond(p.run, packets)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", p.name, err)
+	for _, in := range inputs {
+		rates := map[string][]float64{}
+		for range captureRounds {
+			for _, p := range programs {
+				rate, err := perSecond(p.run, in.name, in.packets, in.many)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", p.name, err)
+				}
+				rates[p.name] = append(rates[p.name], rate)
 			}
-			rates[p.name] = append(rates[p.name], rate)
 		}
+		const unit = "packets/s of processor time"
+		work := "packets to flows in memory, " + in.name + " capture"
+		if theirs := rates["gopacket"]; len(theirs) > 0 {
+			rows = append(rows, compare(capturesArea, work, unit, true, rates["native"], "gopacket", theirs, 2, "its decoder without copies, a map of packets and bytes"))
+		}
+		rows = append(rows, against(capturesArea, work+", WebAssembly under Node", unit, true, rates["wasm"], 2e6, ""))
 	}
-	const unit = "packets/s of processor time"
-	if theirs := rates["gopacket"]; len(theirs) > 0 {
-		rows = append(rows, compare(capturesArea, "packets to flows in memory", unit, true, rates["native"], "gopacket", theirs, 2, "its decoder without copies, a map of packets and bytes"))
+	return rows, nil
+}
+
+// unpack writes what a gzip file holds.
+func unpack(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
 	}
-	return append(rows, against(capturesArea, "packets to flows in memory, WebAssembly under Node", unit, true, rates["wasm"], 2e6, "")), nil
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
 }
 
 // perSecond returns how many packets a second of processor time a program
-// meters that does it ROUNDS times: the difference of two runs, so that its
-// start does not count.
-func perSecond(args []string, packets int64) (float64, error) {
-	const few, many = 5, 30
+// meters that meters INPUT ROUNDS times: the difference of two runs, so that
+// its start does not count.
+func perSecond(args []string, input string, packets int64, many int) (float64, error) {
+	const few = 5
 	took := map[int]float64{}
 	for _, rounds := range []int{few, many} {
 		var list []string
 		for _, a := range args {
-			list = append(list, strings.ReplaceAll(a, "ROUNDS", strconv.Itoa(rounds)))
+			list = append(list, strings.NewReplacer("ROUNDS", strconv.Itoa(rounds), "INPUT", input).Replace(a))
 		}
 		cmd := exec.Command(list[0], list[1:]...)
 		cmd.Dir = filepath.Join("shared", "ingest")
@@ -236,7 +269,7 @@ func perSecond(args []string, packets int64) (float64, error) {
 		}
 		took[rounds] = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	}
-	return float64(packets) * (many - few) / (took[many] - took[few]), nil
+	return float64(packets) * float64(many-few) / (took[many] - took[few]), nil
 }
 
 // parity compares flows with those of nDPI and of TShark on nDPI's captures,
