@@ -135,8 +135,8 @@ func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
 			loops.ShallowRow(a.tests, a.values, s.narrow, a.output, sums)
 			continue
 		}
-		if whole := e.shallow(); loops.RowShallow != nil && whole != nil && whole.alone != nil {
-			loops.RowShallow(whole.alone, whole.depth, whole.values, e.output, s.narrow, sums)
+		if whole := e.shallow(); loops.PermutedRow != nil && whole != nil && whole.alone != nil {
+			loops.PermutedRow(whole.alone, whole.depth, whole.values, e.output, s.narrow, sums)
 			continue
 		}
 		loops.Row8(e.narrow, e.root, s.narrow, e.leaf, e.table, e.output, sums, s.at)

@@ -1,7 +1,8 @@
 package tree
 
 // Kernel is loops that do what this package's own do, faster: those of package
-// kernel, which runs beside a program in WebAssembly. Every function gives the
+// kernel, which runs beside a program in WebAssembly, or those of package native,
+// in assembly, which a program on amd64 uses from the start. Every function gives the
 // same bits as the loop it stands for. Slices say where memory begins; how much
 // of it is used follows from the counts.
 type Kernel struct {
@@ -35,9 +36,10 @@ type Kernel struct {
 	// of a depth up to 6, sixteen together: tests are, by node in heap order, their
 	// columns and their thresholds, values 64 a tree.
 	ShallowRow func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64)
-	// RowShallow, which may be nil, adds to sums the leaves of whole trees that one
-	// row of 64 bins reaches: see shallows. An output of -1 is the first.
-	RowShallow func(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)
+	// PermutedRow is ShallowRow for processors that permute bytes, else nil: tests
+	// are those of shallows.alone, values 2^depth a tree, and an output of -1 is
+	// the first.
+	PermutedRow func(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)
 	// ObliviousRow is Oblivious for one row, whose bins lie side by side.
 	ObliviousRow func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
@@ -96,7 +98,8 @@ var loops *Kernel
 // of other functions.
 func UseKernel(k *Kernel) { loops = k }
 
-// UsedKernel returns the kernel in use, nil for none; package explain needs it.
+// UsedKernel returns the kernel in use if it has the loops for package explain, else
+// nil.
 func UsedKernel() *Kernel {
 	if loops == nil || loops.Group == nil {
 		return nil
@@ -159,8 +162,8 @@ type shallows struct {
 	depth  []int // by tree, 1 or more
 	nodes  []uint32
 	values []float64
-	// alone is for one row: by tree, the columns and then the bins of nodes 1 to 63
-	// of the heap, the root being 1; nil with more than 64 columns.
+	// alone is for Kernel.PermutedRow: by tree, the columns and then the bins of
+	// nodes 1 to 63 of the heap, the root being 1; nil with more than 64 columns.
 	alone []uint8
 }
 
@@ -224,7 +227,7 @@ func (s *shallows) fill(e *Ensemble, t, i, h int, nodes []uint32, values []float
 
 // addAlone appends a tree to alone.
 func (s *shallows) addAlone(nodes []uint32, columns int) {
-	if loops.RowShallow == nil || columns > aloneTests {
+	if loops.PermutedRow == nil || columns > aloneTests {
 		return
 	}
 	var tests [2 * aloneTests]uint8

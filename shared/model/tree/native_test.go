@@ -89,6 +89,9 @@ func differNative(t *testing.T, name string, e *tree.Ensemble, x []float64) int 
 }
 
 func TestNativeKernels_sameBits(t *testing.T) {
+	if len(tree.NativeKernels()) == 0 {
+		return // there are none to compare: TestNativeKernels_areThere says where there must be
+	}
 	values := 0
 	for i, o := range nativeShapes() {
 		r := rand.New(rand.NewPCG(77, uint64(i)))
@@ -172,6 +175,9 @@ func TestNativeKernels_everyNumberOfEdges(t *testing.T) {
 
 // Released models score the same at and around their own thresholds.
 func TestNativeKernels_sameBitsOfReleasedModels(t *testing.T) {
+	if len(tree.NativeKernels()) == 0 {
+		return
+	}
 	files, err := filepath.Glob("../../../models/*/*.bundle")
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d bundles, %v", len(files), err)
