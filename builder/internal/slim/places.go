@@ -72,7 +72,8 @@ func dropPlaces(memory []byte, keep []string) error {
 				return fmt.Errorf("slim: function %d of %d has no name", i, functions)
 			}
 			if name := string(names[from : from+length]); slices.ContainsFunc(keep, func(start string) bool { return strings.HasPrefix(name, start) }) {
-				for j := range length {
+				name, _, _ = strings.Cut(name, "[") // types of generic functions are long
+				for j := range len(name) {
 					named[from+j] = true
 				}
 			} else {
