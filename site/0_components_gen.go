@@ -5936,7 +5936,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 						vgn = node(vgparent, "\x1fspan")
 						told(vgn, "Feature")
 						vgn = node(vgparent, "\x1fselect\x1fid\x1fwhy-feature\x1fclass\x1finput")
-						on(vgn, "change", func(event vugu.DOMEvent) { c.feature(event) })
+						on(vgn, "change", func(event vugu.DOMEvent) { c.chooseFeature(event) })
 						{
 							vgparent := vgn
 							_ = vgparent
@@ -5946,7 +5946,7 @@ func (c *WhyScreen) Build(vgin *vugu.BuildIn) (vgout *vugu.BuildOut) {
 								j := j
 								_ = j
 								vgn = node(vgparent, "\x1foption")
-								vgn.AddAttrInterface("selected", j == c.x().feature)
+								vgn.AddAttrInterface("selected", j == c.feature())
 								vgn.AddAttrInterface("value", j)
 								vgn.SetInnerHTML(featureName(c.App.bundle.Features, j))
 							}

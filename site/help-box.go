@@ -46,7 +46,7 @@ var helpKeys = []struct {
 		{[]text.Key{"?"}, "opens this sheet"},
 		{[]text.Key{"Esc"}, "closes what is open"},
 		{[]text.Key{"Tab"}, "goes to the next control"},
-		{[]text.Key{"1", "9"}, "open the screens, from the first"},
+		{[]text.Key{"1", "…", "9"}, "open the screens, from the first"},
 		{[]text.Key{"/"}, "goes to the filter"},
 		{[]text.Key{"e"}, "goes to the reports"},
 	}},
@@ -65,5 +65,11 @@ var helpKeys = []struct {
 	{"In sliders and brushes", []keyHelp{
 		{[]text.Key{"←", "→"}, "move the threshold by a step"},
 		{[]text.Key{"Tab"}, "goes to the fields that say the same in numbers"},
+	}},
+	{"In the time line by device", []keyHelp{
+		{[]text.Key{"←", "→"}, "move along the windows"},
+		{[]text.Key{"↑", "↓"}, "to another device"},
+		{[]text.Key{"PgUp", "PgDn"}, "to the next at the limit or in a scenario"},
+		{[]text.Key{"Enter"}, "opens the record"},
 	}},
 }

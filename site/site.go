@@ -150,7 +150,7 @@ func (a *App) clear() {
 	a.changes, a.typedNote = nil, -1
 	a.timeline, a.groups = timeline{}, groups{by: a.groups.by}
 	a.find, a.findFault = "", nil
-	a.shap = attributed{chosen: -1}
+	a.shap = attributed{chosen: -1, feature: -1}
 	a.measured, a.strange = measures{}, anomalies{limit: a.strange.limit}
 	a.matrix = matrix{}
 	a.fleet = fleet{attack: a.fleet.attack}

@@ -69,7 +69,7 @@ func tokenRows(t job.Text) [][]string {
 		}
 	}
 	for _, k := range t.Absent {
-		list = append(list, word{k.Term, "absent", k.SHAP})
+		list = append(list, word{k.Term, say("absent"), k.SHAP})
 	}
 	var rows [][]string
 	for _, i := range permutation(len(list), func(i, j int) int {
@@ -89,7 +89,7 @@ func tokenRows(t job.Text) [][]string {
 		}
 	}
 	if t.Rest != 0 {
-		rows = append(rows, []string{say("all other absent words"), "absent", phiText(t.Rest)})
+		rows = append(rows, []string{say("all other absent words"), say("absent"), phiText(t.Rest)})
 	}
 	return rows
 }

@@ -373,7 +373,7 @@ func TestWhy_explainsEveryRowOfTheList(t *testing.T) {
 	if len(f.head) != 21-1 { // row 13 was not explained
 		t.Errorf("the comparison has %d columns", len(f.head))
 	}
-	for _, f := range []*figure{f, p.app.barFigure(x.members(1), 0), p.app.swarmFigure(x.members(1), 0), p.app.dependenceFigure(x.members(1), 0)} {
+	for _, f := range []*figure{f, p.app.barFigure(x.members(1), 0), p.app.swarmFigure(x.members(1), 0), p.app.dependenceFigure(0, x.members(1), 0)} {
 		if svg := string(f.svg()); !strings.HasPrefix(svg, "<svg") || strings.Contains(svg, "<img") || strings.Contains(svg, "NaN") || len(f.rows) == 0 || f.desc == "" || !strings.Contains(string(f.csv()), "\r\n") {
 			t.Errorf("%s: %.300s", f.title, svg)
 		}

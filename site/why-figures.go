@@ -139,10 +139,9 @@ func (a *App) swarmFigure(rows []int, selected int) *figure {
 	return f
 }
 
-// dependenceFigure shows φ of one feature against the rank of its value.
-func (a *App) dependenceFigure(rows []int, selected int) *figure {
+// dependenceFigure shows φ of feature j against the rank of its value.
+func (a *App) dependenceFigure(j int, rows []int, selected int) *figure {
 	x := &a.shap
-	j := min(max(x.feature, 0), max(x.d-1, 0))
 	name := featureName(a.bundle.Features, j)
 	f := &figure{name: "dependence", title: sayf("How {0} acts", name), w: whyWidth, h: 268, head: []string{say("Value's percentile"), say("Records"), say("Mean φ")}}
 	lo, hi := 0.0, 1e-12
@@ -155,6 +154,9 @@ func (a *App) dependenceFigure(rows []int, selected int) *figure {
 			sums[b] += v
 			counts[b]++
 		}
+	}
+	if hi-lo < 1e-9 {
+		lo, hi = -1, 1 // it moves nothing: a line in the middle
 	}
 	top, bottom := 8.0, 226.0
 	at := f.axis(0, 100, 56, whyWidth-14, top, bottom, func(v float64) string { return decimal(v, 0) + " %" })

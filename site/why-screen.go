@@ -58,7 +58,7 @@ func (c *WhyScreen) Compute() {
 		selected = -1
 	}
 	_, c.order = x.importance(c.rows)
-	c.bar, c.swarm, c.dependence = a.barFigure(c.rows, selected), a.swarmFigure(c.rows, selected), a.dependenceFigure(c.rows, selected)
+	c.bar, c.swarm, c.dependence = a.barFigure(c.rows, selected), a.swarmFigure(c.rows, selected), a.dependenceFigure(c.feature(), c.rows, selected)
 	c.groups = x.clusters(func(at int32) bool { return a.store.flags(int(at), a.threshold) })
 	if len(x.compared) > 0 {
 		c.compare = a.compareFigure()
@@ -124,7 +124,16 @@ func (c *WhyScreen) choose(e vugu.DOMEvent) {
 	}
 }
 
-func (c *WhyScreen) feature(e vugu.DOMEvent) {
+// feature is the one whose dependence is drawn: that which matters most until
+// another is chosen.
+func (c *WhyScreen) feature() int {
+	if j := c.x().feature; j >= 0 || len(c.order) == 0 {
+		return j
+	}
+	return c.order[0]
+}
+
+func (c *WhyScreen) chooseFeature(e vugu.DOMEvent) {
 	if j, err := strconv.Atoi(e.PropString("target", "value")); err == nil && j >= 0 && j < c.x().d {
 		c.x().feature = j
 	}

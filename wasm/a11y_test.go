@@ -21,6 +21,7 @@ const axe = "../build/tools/node_modules/axe-core/axe.min.js"
 type stop struct {
 	name string
 	go_  func(t *testing.T, v *visit)
+	at   string // what a screenshot starts with; otherwise the tabs, where there are some
 }
 
 // tour are all screens, in an order in which each leads to the next.
@@ -28,12 +29,13 @@ var tour = []stop{
 	{"landing", func(t *testing.T, v *visit) {
 		v.open(t)
 		v.waitFor(t, "the bundle", `document.querySelector('#choose') && !document.querySelector('#choose').disabled`)
-	}},
-	{"landing-open", func(t *testing.T, v *visit) { v.unfold(t) }},
+	}, ""},
+	{"landing-open", func(t *testing.T, v *visit) { v.unfold(t) }, ""},
 	{"verdicts", func(t *testing.T, v *visit) {
 		v.drop(t, "lab.csv", readFile(t, "../models/sample/lab.csv"))
 		v.waitFor(t, "verdicts", finished+` && document.querySelector('#time-title')`)
-	}},
+	}, ".run"},
+	{"table", func(t *testing.T, v *visit) {}, "#table-title"},
 	{"filter", func(t *testing.T, v *visit) {
 		v.enter(t, "#search", "score >= high", "input")
 		v.waitFor(t, "the fault", `document.querySelector('#search').ariaInvalid === 'true'`)
@@ -41,13 +43,13 @@ var tour = []stop{
 		v.waitFor(t, "groups", `document.querySelectorAll('[aria-labelledby="group-title"] tbody tr').length > 0`)
 		v.enter(t, "#search", "sev", "input")
 		v.waitFor(t, "offers", `document.querySelector('#filter-list [role=option]')`)
-	}},
+	}, "#table-title"},
 	{"record", func(t *testing.T, v *visit) {
 		v.enter(t, "#search", "", "input")
 		v.waitFor(t, "all rows", listed+` && `+rowsIn+` > 100`)
 		v.click(t, `#grid [role=row][aria-rowindex="3"]`)
 		v.waitFor(t, "the record", `document.querySelector('#shap-title')`)
-	}},
+	}, ""},
 	{"why", func(t *testing.T, v *visit) {
 		v.click(t, `[aria-label="Close the record"]`)
 		v.enter(t, "#search", "row <= 60", "input")
@@ -55,45 +57,64 @@ var tour = []stop{
 		v.click(t, "#tab-why")
 		v.click(t, "#explain-all")
 		v.waitFor(t, "the charts", `!document.querySelector('.screen progress') && document.querySelectorAll('.figure-card svg').length >= 3`)
-	}},
+	}, ""},
 	{"threshold", func(t *testing.T, v *visit) {
 		v.click(t, "#tab-threshold")
 		v.waitFor(t, "the measures", `document.querySelector('#states-title') && document.querySelector('#own-0')`)
-	}},
+	}, ""},
 	{"anomalies", func(t *testing.T, v *visit) {
 		v.click(t, "#tab-anomalies")
 		v.waitFor(t, "the charts", `document.querySelector('#strange-title') && document.querySelectorAll('.figure-card svg').length >= 1`)
-	}},
+	}, ""},
 	{"attack", func(t *testing.T, v *visit) {
 		v.click(t, "#tab-attack")
 		v.waitFor(t, "the matrix", `document.querySelector('.tech-found')`)
 		v.click(t, ".tech-found")
 		v.waitFor(t, "the card", `document.querySelector('#technique-title')`)
-	}},
+	}, ""},
 	{"reports", func(t *testing.T, v *visit) {
 		v.click(t, "#export")
 		v.waitFor(t, "the menu", `document.querySelector('.menu').open`)
-	}},
+	}, ".run"},
 	{"input", func(t *testing.T, v *visit) {
 		v.click(t, "#export")
 		v.unfold(t)
-	}},
+	}, ".input-card"},
 	{"bundles", func(t *testing.T, v *visit) {
 		v.click(t, "#tab-bundles")
 		v.waitFor(t, "the bundles", `document.querySelector('#tab-bundles').getAttribute('aria-current') === 'page' && !/Being looked at|Not looked at yet/.test(document.querySelector('#main').innerText)`)
-	}},
+	}, ""},
 	{"mapping", func(t *testing.T, v *visit) {
 		v.click(t, "#edit-columns")
 		v.waitFor(t, "the mapping", `document.querySelector('#wizard-title')`)
-	}},
-	{"about", func(t *testing.T, v *visit) { v.panel(t, "#about") }},
-	{"seal", func(t *testing.T, v *visit) { v.panel(t, "#seal") }},
-	{"help", func(t *testing.T, v *visit) { v.panel(t, "#help") }},
+	}, "#wizard-title"},
+	{"about", func(t *testing.T, v *visit) { v.panel(t, "#about") }, ""},
+	{"seal", func(t *testing.T, v *visit) { v.panel(t, "#seal") }, ""},
+	{"help", func(t *testing.T, v *visit) { v.panel(t, "#help") }, ""},
 	{"fault", func(t *testing.T, v *visit) {
 		v.noPanel(t)
 		v.drop(t, "prose.txt", []byte("Dear sir,\n"))
 		v.waitFor(t, "the fault", `document.querySelector('.note-error')`)
-	}},
+	}, ""},
+	{"devices", func(t *testing.T, v *visit) {
+		v.drop(t, "wards.csv", wards(t))
+		v.waitFor(t, "verdicts of the bundle for telemetry", `document.querySelector('.run-tools .primary') && document.querySelector('#tab-telemetry')`)
+		v.click(t, "#tab-telemetry")
+		v.waitFor(t, "the time line", `document.querySelector('#windows') && document.querySelector('[aria-label^="Time line by device"] svg')`)
+	}, ""},
+	{"window", func(t *testing.T, v *visit) {
+		if err := v.frame(`document.querySelector('#windows').focus()`, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 200 { // to one that fits a scenario
+			v.press(t, "PageDown")
+			if strings.Contains(v.value(t), "Ransomware") {
+				break
+			}
+		}
+		v.press(t, "Enter")
+		v.waitFor(t, "the record", `document.querySelector('#metrics-of')`)
+	}, ""},
 }
 
 // unfold opens everything that is folded.
@@ -121,9 +142,9 @@ func (v *visit) panel(t *testing.T, id string) {
 	v.waitFor(t, "the panel", `document.querySelector('.dialog') && document.activeElement.id === 'panel-title'`)
 }
 
-// check runs axe-core with the rules of WCAG 2.2 AA and below, and returns what
-// it reports, a line each.
-func (v *visit) check(t *testing.T) (lines []string) {
+// violations runs axe-core with the rules of WCAG 2.2 AA and below, and returns
+// what it reports, a line each.
+func (v *visit) violations(t *testing.T) (lines []string) {
 	t.Helper()
 	const run = `axe.run(document, {runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}, resultTypes: ['violations']})
 		.then(r => ({passes: r.passes.length, lines: r.violations.flatMap(x => x.nodes.map(n => x.id + ': ' + n.target.join(' ') + ': ' + (n.failureSummary || '').split('\n').slice(1).join(' ').trim()))}))`
@@ -140,65 +161,38 @@ func (v *visit) check(t *testing.T) (lines []string) {
 	return got.Lines
 }
 
-// Point 8: axe-core reports nothing on any screen, light or dark.
-func TestA11y_axeOnEveryScreen(t *testing.T) {
-	script := string(readFile(t, axe))
-	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{Width: 1280, Height: 1000})
-	seen := 0
-	for _, s := range tour {
-		s.go_(t, v)
-		if s.name == "landing" {
-			if err := v.frame(script, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, dark := range []bool{false, true} {
-			if err := chromedp.Run(v, chromium.ColorScheme(dark)); err != nil {
-				t.Fatal(err)
-			}
-			seen++
-			for _, line := range v.check(t) {
-				t.Errorf("%s, dark %v: %s", s.name, dark, line)
-			}
-		}
-	}
-	if seen < 2*17 {
-		t.Errorf("%d checks", seen)
-	}
-	// and it does report: a picture without a name, grey on grey
-	if err := v.frame(`document.querySelector('#main').insertAdjacentHTML('beforeend', '<p id="bad">grey words</p><button></button>'), document.querySelector('#bad').style.cssText = 'color:#999;background:#aaa'`, nil); err != nil {
+// tooWide returns what is wider than the window (WCAG 1.4.10). What scrolls on
+// its own may hold wide things; no such box may be wide itself.
+func (v *visit) tooWide(t *testing.T) (bad []string) {
+	t.Helper()
+	const wide = `(() => {
+		const inside = e => { for (let p = e.parentElement; p; p = p.parentElement) if (p !== document.querySelector('#top') && p.id !== 'app' && /auto|scroll|hidden/.test(getComputedStyle(p).overflowX)) return true; return false };
+		const bad = [...document.querySelectorAll('#app *')].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.right > innerWidth + 1 && !inside(e) && getComputedStyle(e).position !== 'absolute' || e.scrollWidth > e.clientWidth + 1 && e.id === 'top' });
+		const all = Math.max(document.documentElement.scrollWidth, document.querySelector('#top').scrollWidth);
+		return bad.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class') + '#' + e.id + ' ' + Math.round(e.getBoundingClientRect().right)).concat(all > innerWidth ? ['all: ' + all] : []);
+	})()`
+	if err := v.frame(wide, &bad); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(v.check(t), "\n"); !strings.Contains(got, "color-contrast: #bad") || !strings.Contains(got, "button-name") {
-		t.Errorf("of a bad page it says %q", got)
-	}
+	return bad
 }
 
-// At 320 by 640 px nothing is wider than the window (WCAG 1.4.10), on any
-// screen.
-func TestA11y_narrowWindow(t *testing.T) {
+// The checks of TestScreens_tour do report: a picture without a name, grey on
+// grey, a box that is too wide.
+func TestA11y_checksReport(t *testing.T) {
 	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{})
-	if err := chromedp.Run(v, chromium.Viewport(320, 640, false)); err != nil {
+	tour[0].go_(t, v)
+	if err := v.frame(string(readFile(t, axe)), nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range tour {
-		s.go_(t, v)
-		// what scrolls on its own may hold wide things; no such box may be wide itself
-		const wide = `(() => {
-			const inside = e => { for (let p = e.parentElement; p; p = p.parentElement) if (p !== document.querySelector('#top') && p.id !== 'app' && /auto|scroll|hidden/.test(getComputedStyle(p).overflowX)) return true; return false };
-			const bad = [...document.querySelectorAll('#app *')].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.right > innerWidth + 1 && !inside(e) && getComputedStyle(e).position !== 'absolute' || e.scrollWidth > e.clientWidth + 1 && e.id === 'top' });
-			return bad.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class') + '#' + e.id + ' ' + Math.round(e.getBoundingClientRect().right));
-		})()`
-		var bad []string
-		if err := v.frame(wide, &bad); err != nil {
-			t.Fatal(err)
-		}
-		if len(bad) > 0 {
-			t.Errorf("%s: wider than 320 px: %q", s.name, bad)
-		}
-		if w := v.number(t, `Math.max(document.documentElement.scrollWidth, document.querySelector('#top').scrollWidth)`); w > 320 {
-			t.Errorf("%s: %v px wide", s.name, w)
-		}
+	if err := v.frame(`document.querySelector('#main').insertAdjacentHTML('beforeend', '<p id="bad">grey words</p><button></button>'), document.querySelector('#bad').style.cssText = 'color:#999;background:#aaa;width:3000px'`, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(v.violations(t), "\n"); !strings.Contains(got, "color-contrast: #bad") || !strings.Contains(got, "button-name") {
+		t.Errorf("of a bad page axe-core says %q", got)
+	}
+	if got := strings.Join(v.tooWide(t), "\n"); !strings.Contains(got, "#bad") || !strings.Contains(got, "all: 3") {
+		t.Errorf("of a wide page: %q", got)
 	}
 }
 

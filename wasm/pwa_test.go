@@ -270,7 +270,7 @@ func TestOffline_tamperedEntry(t *testing.T) {
 }
 
 // A script can have the browser look for a new sw.js once the old one is an hour
-// old. It cannot add anything to that request.
+// old. It cannot add anything to that request, and the proof panel says so.
 func TestOffline_updateCarriesNothing(t *testing.T) {
 	w := &witness{}
 	var mu sync.Mutex
@@ -289,6 +289,10 @@ func TestOffline_updateCarriesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := w.now().since(before).own
+	var notes []string
+	if err := v.frame(`cloister.seal.notes`, &notes); err != nil || !slices.Contains(notes, openUpdate) {
+		t.Errorf("the proof panel does not say so: %q, %v", notes, err)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if len(asked) == 0 || slices.ContainsFunc(asked, func(r string) bool { return r != "GET /sw.js" }) {

@@ -4,6 +4,7 @@ package wasm_test
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"image"
@@ -27,7 +28,7 @@ var updateScreens = flag.Bool("update-screens", false, "write the screenshots in
 const (
 	screensDir = "testdata/screens"
 	// maxScreens bounds what they add to the repository, in bytes.
-	maxScreens = 1_500_000
+	maxScreens = 2_000_000
 	// A pixel differs if one of its channels does by more than channelOff of
 	// 255: the palette and another release's smoothing of letters stay below.
 	channelOff = 48
@@ -60,14 +61,16 @@ func madeWith(t *testing.T) string {
 // settled hides what differs from run to run: speeds, memory, the caret.
 const settled = `(() => { const s = new CSSStyleSheet(); s.replaceSync('.run-line, .run-memory { visibility: hidden } * { caret-color: transparent !important; transition: none !important }'); document.adoptedStyleSheets = [s] })()`
 
-// Screenshots of every screen, light and dark, are what somebody has looked at.
-// On a difference the picture and the differing pixels are in build/screens.
+// Of every screen, light and dark: axe-core reports nothing, the screenshot is
+// what somebody has looked at, and at 320 px nothing is wider than the window.
+// Where a screenshot differs, it and the differing pixels are in build/screens.
 // They are of Debian's fonts-dejavu, which `make setup` installs.
-func TestScreens_goldens(t *testing.T) {
-	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{Width: 1100, Height: 840})
+func TestScreens_tour(t *testing.T) {
+	v := startVisit(t, serveBuilt(t, &witness{}, nil)+"/", chromium.Options{Width: 1100, Height: 840, Timeout: 6 * time.Minute})
 	if err := chromedp.Run(v, chromium.Viewport(1100, 840, false)); err != nil {
 		t.Fatal(err)
 	}
+	script := string(readFile(t, axe))
 	here, off := madeWith(t), shareOff
 	if *updateScreens {
 		if err := os.WriteFile(filepath.Join(screensDir, "made-with.txt"), []byte(here), 0o644); err != nil {
@@ -83,12 +86,14 @@ func TestScreens_goldens(t *testing.T) {
 	for _, s := range tour {
 		s.go_(t, v)
 		if s.name == "landing" {
-			if err := v.frame(settled, nil); err != nil {
-				t.Fatal(err)
+			for _, code := range []string{settled, script} {
+				if err := v.frame(code, nil); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		// the tabs on top, where there are some, and the focus nowhere
-		if err := v.frame(`(() => { document.activeElement?.blur(); const t = document.querySelector('.tabs'); document.querySelector('#top').scrollTop = 0; if (t && !document.querySelector('.note-error')) document.querySelector('#top').scrollTop = t.getBoundingClientRect().top - 60 })()`, nil); err != nil {
+		// what it is about on top, and the focus nowhere but in the filter, whose offers it opens
+		if err := v.frame(`(() => { const f = document.activeElement; if (f?.id !== 'search') f?.blur(); const top = document.querySelector('#top'); top.scrollTop = 0; const at = document.querySelector(`+quoted(cmp.Or(s.at, "main:not(:has(.note-error)) .tabs"))+`); if (at) top.scrollTop = at.getBoundingClientRect().top - 60 })()`, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, dark := range []bool{false, true} {
@@ -122,7 +127,25 @@ func TestScreens_goldens(t *testing.T) {
 				writePNG(t, strings.TrimSuffix(out, ".png")+".diff.png", diff)
 				t.Errorf("%s: %.2f %% of the pixels differ, %.2f %% may: see %s", name, 100*share, 100*off, out)
 			}
+			for _, line := range v.violations(t) {
+				t.Errorf("%s: %s", name, line)
+			}
 		}
+		if err := chromedp.Run(v, chromium.Viewport(320, 640, false)); err != nil {
+			t.Fatal(err)
+		}
+		v.waitFor(t, "a narrow window", `innerWidth === 320`)
+		for _, what := range v.tooWide(t) {
+			t.Errorf("%s: wider than 320 px: %s", s.name, what)
+		}
+		if err := v.frame(`document.querySelector(`+quoted(cmp.Or(s.at, ".tabs", "#main"))+`)?.scrollIntoView()`, nil); err != nil {
+			t.Fatal(err)
+		}
+		v.shot(t, "narrow-"+s.name)
+		if err := chromedp.Run(v, chromium.Viewport(1100, 840, false)); err != nil {
+			t.Fatal(err)
+		}
+		v.waitFor(t, "a wide window", `innerWidth === 1100`)
 	}
 	files, err := os.ReadDir(screensDir)
 	if err != nil {
@@ -133,8 +156,8 @@ func TestScreens_goldens(t *testing.T) {
 			t.Errorf("%s is of no screen", f.Name())
 		}
 	}
-	if len(want) < 35 || total > maxScreens {
-		t.Errorf("%d screenshots with %d bytes, want 34 and more, with a list of what made them, with at most %d", len(want), total, maxScreens)
+	if len(want) < 41 || total > maxScreens {
+		t.Errorf("%d screenshots with %d bytes, want 40 and more, with a list of what made them, with at most %d", len(want), total, maxScreens)
 	}
 }
 

@@ -29,6 +29,7 @@ type channel struct {
 const (
 	openDownload = "Open: a script could save a file of this server through a blank frame, and so ask this server for an address it chooses."
 	openPeer     = "Open: a script could make a peer connection through a blank frame."
+	openUpdate   = "Open: an hour after the page was kept for use without a network, a script could have the browser ask this server for sw.js again, with nothing added."
 	openBare     = "Open: a script could open a bare connection, whose host name it chooses, but send nothing over it."
 )
 

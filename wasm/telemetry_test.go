@@ -10,10 +10,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,13 +66,28 @@ type windowLine struct {
 	}
 }
 
-// fleetFile is samples of two simulated hosts, a device under each of the six
-// attacks in turn, and what the command line says of its windows.
+var simulated = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("../bin/cloister", "telemetry", "simulate", "--devices", "2", "--hours", "6", "--step", "30").Output()
+})
+
+// wards is samples of two simulated hosts, a device under each of the six attacks
+// in turn.
+func wards(t *testing.T) []byte {
+	t.Helper()
+	content, err := simulated()
+	if err != nil {
+		t.Fatalf("cloister telemetry simulate: %v", err)
+	}
+	return content
+}
+
+// fleetFile is that, and what the command line says of its windows.
 func fleetFile(t *testing.T) (content []byte, lines map[int64]windowLine) {
 	t.Helper()
+	content = wards(t)
 	path := filepath.Join(t.TempDir(), "wards.csv")
-	if out, err := exec.Command("../bin/cloister", "telemetry", "simulate", "--devices", "2", "--hours", "6", "--step", "30", "--out", path).CombinedOutput(); err != nil {
-		t.Fatalf("cloister telemetry simulate: %v\n%s", err, out)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	out, err := exec.Command("../bin/cloister", "score", "--bundle", telemetryBundle, path).Output()
 	if err != nil {
@@ -84,7 +101,7 @@ func fleetFile(t *testing.T) (content []byte, lines map[int64]windowLine) {
 		}
 		lines[l.Row] = l
 	}
-	return readFile(t, path), lines
+	return content, lines
 }
 
 // The telemetry bundle is opened as a file and samples are dropped: devices

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,50 @@ func TestWhy_chartsOverManyRecords(t *testing.T) {
 	v.shot(t, "why-compare")
 	if p := v.Problems(); len(p) > 0 {
 		t.Errorf("problems: %+v", p)
+	}
+}
+
+// Point 2: an alert is explained in its own words, each with its share by sign,
+// and in a table that lists the words that are missing, too.
+func TestWhy_wordsOfAnAlert(t *testing.T) {
+	v := opened(t, "../models/sample/alerts.csv")
+	v.click(t, `#grid [role=row][aria-rowindex="2"]`)
+	v.waitFor(t, "the words", `document.querySelector('.drawer .tokens mark') && document.querySelector('.drawer [aria-label^="Words"] tbody tr')`)
+	var marks, rows [][]string
+	if err := v.frame(`[...document.querySelectorAll('.drawer .tokens mark')].map(m => [m.firstChild.data, m.title, m.lastChild.innerText])`, &marks); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.frame(`[...document.querySelectorAll('.drawer [aria-label^="Words"] tbody tr')].map(r => [...r.children].map(c => c.innerText))`, &rows); err != nil {
+		t.Fatal(err)
+	}
+	shares, signed := map[string][]string{}, 0
+	for _, m := range marks {
+		if strings.HasPrefix(m[1], "+") || strings.HasPrefix(m[1], "\u2212") { // others are next to nothing
+			signed++
+			if !strings.HasPrefix(m[1], m[2]) {
+				t.Errorf("%q with %s bears the sign %q", m[0], m[1], m[2])
+			}
+		}
+		shares[m[0]] = append(shares[m[0]], m[1])
+	}
+	present, absent := 0, 0
+	for _, r := range rows {
+		if r[1] == "absent" {
+			absent++
+			continue
+		}
+		if !slices.Contains(shares[r[0]], r[2]) {
+			t.Errorf("the table says %q, the text has %q", r, shares[r[0]])
+		}
+		present++
+	}
+	if len(marks) < 5 || signed == 0 || present == 0 || absent == 0 {
+		t.Errorf("%d words marked, %d with a sign; in the table %d of the text, %d absent", len(marks), signed, present, absent)
+	}
+	for _, s := range []string{"Kubernetes", "CronJob"} {
+		if got := v.text(t, ".drawer .tokens"); !strings.Contains(got, s) {
+			t.Errorf("the text lacks %q: %s", s, got)
+		}
 	}
 }
 

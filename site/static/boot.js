@@ -8,9 +8,9 @@
 //
 //	workerModule  WebAssembly.Module of the scorer
 //	workerURL     for new Worker(): a blob, since the seal forbids loading one
+//	worker        the first Worker, started; its property failed says what went wrong
 //	readerPort    returns a MessagePort on which the program of the reader of
 //	              packed files comes, a Blob, or why it does not, a string
-//	worker        the first of them, started
 //	memory()      bytes that the program takes up
 //	bundle        Uint8Array of the default bundle or null, bundleName its name
 //	bundles       [{name, version, title, schema, sha256, file}], the default first
@@ -332,6 +332,7 @@
       list.push('Open: a script could open a bare connection, whose host name it chooses, but send nothing over it.');
     }
     if (served) list.push('Open: a script could save a file of this server through a blank frame, and so ask this server for an address it chooses.');
+    if (served && navigator.serviceWorker) list.push('Open: an hour after the page was kept for use without a network, a script could have the browser ask this server for sw.js again, with nothing added.');
     return list;
   }
 
@@ -368,7 +369,7 @@
   }
 
   async function start() {
-    if (typeof WebAssembly !== 'object' || !WebAssembly.compileStreaming || typeof TransformStream !== 'function') {
+    if (typeof WebAssembly !== 'object' || !WebAssembly.compileStreaming) {
       fail('This browser cannot run WebAssembly.', 'Cloister needs a browser of 2023 or later with WebAssembly switched on.');
       return;
     }
