@@ -124,8 +124,16 @@ func (c *BundleCard) vectors() string {
 
 func (c *BundleCard) thresholds() string {
 	s := sayf("attack score {0}", decimal(c.b().Threshold, 3))
-	if c.b().Abstain > 0 {
-		s += "; " + sayf("verdicts under {0} are withheld", percent(c.b().Abstain))
+	least, most := 1.0, 0.0
+	for _, class := range c.b().Classes {
+		least, most = min(least, class.Abstain), max(most, class.Abstain)
+	}
+	switch {
+	case most <= 0:
+	case least == most:
+		s += "; " + sayf("verdicts under {0} are withheld", percent(most))
+	default:
+		s += "; " + sayf("verdicts under {0} to {1}, by class, are withheld", percent(least), percent(most))
 	}
 	return s
 }

@@ -93,7 +93,8 @@ func (c *RecordDrawer) copyable() string {
 }
 
 func (c *RecordDrawer) heldText() string {
-	return sayf("No class reaches {0}, so the verdict is withheld. The class above is the most probable one.", percent(c.App.bundle.Abstain))
+	class := c.App.bundle.Classes[c.App.store.class[c.d().at]]
+	return sayf("The class above is the most probable one, but a verdict of it needs {0}, so it is withheld.", percent(class.Abstain))
 }
 
 func (c *RecordDrawer) anomaly() string {

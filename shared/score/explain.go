@@ -143,7 +143,7 @@ func (l *loaded) sentence(rec job.Record, info job.Bundle, anomaly float64) stri
 	}
 	var b strings.Builder
 	if share < class.Abstain {
-		fmt.Fprintf(&b, "No verdict for row %d: the best guess, %s, has only %.0f %% %s (needed: %.0f %%).", rec.Row, class.Name, share*100, measure, class.Abstain*100)
+		fmt.Fprintf(&b, "No verdict for row %d: the best guess, %s, has only %.1f %% %s (needed: %.1f %%).", rec.Row, class.Name, share*100, measure, class.Abstain*100)
 	} else {
 		fmt.Fprintf(&b, "Row %d looks like %s: %.0f %% %s.", rec.Row, class.Name, share*100, measure)
 	}
