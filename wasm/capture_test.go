@@ -24,9 +24,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Budgets of a capture in the browser, whatever its size.
+// Budgets of a capture in the browser.
 const (
-	captureMemory = 300 << 20             // that the page's process grows by, worker and page together
+	captureMemory = 300 << 20             // that the page's process grows by, worker and page together, with 500 MB
+	smallMemory   = 180 << 20             // the same with 64 MB, which is 125 MB or less; with the file in memory it is over
 	captureTask   = 50 * time.Millisecond // of the thread that draws
 )
 
@@ -95,15 +96,15 @@ func scoreCapture(t testing.TB, size int64) (r captureRun) {
 	return r
 }
 
-// A capture of 64 MB is scored within the memory of one of 500 MB, with the
-// flows that the command line finds in it, and the page stays responsive.
+// A capture of 64 MB is scored without being held in memory, with the flows
+// that the command line finds in it, and the page stays responsive.
 // A task is judged by its processor time, the best of three runs: time on the
 // wall is that of the machine's other programs as well.
 func TestCapture_largeInThePage(t *testing.T) {
 	for try := 1; ; try++ {
 		r := scoreCapture(t, 64_000_000)
 		t.Log(r)
-		if r.grown > captureMemory || r.grown < 1<<20 {
+		if r.grown > smallMemory || r.grown < 1<<20 {
 			t.Fatalf("the page grew by %d bytes", r.grown)
 		}
 		if r.tasks < 20 || r.flows < 10_000 || r.worker == 0 {
