@@ -12,10 +12,9 @@ const (
 // tunnel. Only the control plane says so, which a capture of users' packets
 // lacks, so it is learnt from the packets inside: two TEIDs, one towards each
 // end, that carry the two directions of one flow belong together; of several
-// that could, the one that has waited for longest. A TEID without an answer
-// is a bearer of its own, and flows that went one way until then are cut when
-// the answer comes. Two users with equal addresses have
-// flows of their own, since their TEIDs differ.
+// that could, the one that has waited for longest. A TEID without an answer is
+// a bearer of its own, and flows that went one way until then are cut when the
+// answer comes. So two users with equal addresses have flows of their own.
 //
 // At most maxBearers TEIDs and as many open questions are remembered; with one
 // more all are forgotten, and flows that go on are cut there.

@@ -12,8 +12,7 @@ const nowhere = int32(-1)
 
 // index finds the places of live flows by the hash of their keys: chains of
 // places in small cells, so that a search and the order by last packet stay
-// in the processor's cache while flows do not. A map costs three times as
-// much, most of it in the browser.
+// in the processor's cache while flows do not.
 type index struct {
 	seed  [keyWords]uint64
 	heads []int32 // first place of a chain, a power of two of them
