@@ -180,9 +180,13 @@ class Text(Model):
             "outputs": len(self.m.classes_),
             "terms": self.v.get_feature_names_out().tolist(),
             "idf": self.v.idf_.tolist(),
-            "class_weights": self.weights.tolist(),
         }
-        write_trees(path + ".trees", head, (sklearn_tree(e.tree_, lambda v, c: v.tolist()) for e in self.m.estimators_))
+        leaf = shares
+        # scikit-learn 1.9 draws rows by their class weights and counts them; before, it weighed what it had drawn.
+        if any((e.tree_.weighted_n_node_samples % 1).any() for e in self.m.estimators_):
+            head["class_weights"] = self.weights.tolist()
+            leaf = lambda v, c: v.tolist()
+        write_trees(path + ".trees", head, (sklearn_tree(e.tree_, leaf) for e in self.m.estimators_))
         joblib_file((self.v, self.m), path)
         onnx_of(self.m, self.m.n_features_in_, path, {id(self.m): {"zipmap": False}})
         # For the peers that have no text step: the test rows as they enter the forest.
