@@ -7,7 +7,8 @@
 //
 // The counts are for ablations only and no feature of any recipe: they depend on
 // how the rows of a file were drawn as much as on traffic. A sample of every
-// thousandth flow has thousandths of the counts of the capture it is from.
+// thousandth flow has thousandths of the counts of the capture it is from. README.md
+// has what they would add.
 package past
 
 import (
