@@ -172,7 +172,6 @@ func bytes16(b byte) code {
 func splat8(a code) code             { return vector(15, a) }
 func upTo8(a, b code) code           { return vector(0x2a, a, b) } // unsigned; x86 has no test for above
 func swizzle(a, b code) code         { return vector(14, a, b) }   // a by places b, 0 from 16 on
-func andV(a, b code) code            { return vector(0x4e, a, b) }
 func andNotV(a, b code) code         { return vector(0x4f, a, b) } // a where not b
 func orV(a, b code) code             { return vector(0x50, a, b) }
 func select128(a, b, mask code) code { return vector(0x52, a, b, mask) } // a where mask
