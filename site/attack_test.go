@@ -217,7 +217,7 @@ func TestPaced_turns(t *testing.T) {
 	p := &paced{last: time.Now()}
 	began, n := time.Now(), 0
 	for range p.slow(func(yield func(report.Finding) bool) {
-		for time.Since(began) < 60*time.Millisecond {
+		for n < 2 && time.Since(began) < 10*time.Second {
 			before := p.last
 			if !yield(report.Finding{}) {
 				return
@@ -229,7 +229,7 @@ func TestPaced_turns(t *testing.T) {
 	}) {
 	}
 	if n < 2 {
-		t.Errorf("%d turns in 60 ms", n)
+		t.Errorf("%d turns, want 2", n)
 	}
 	big := make([]byte, partSize+7)
 	for range 3 {
