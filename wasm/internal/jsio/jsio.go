@@ -101,9 +101,8 @@ const aheadSize = 1 << 20
 
 // readAhead is a file of a browser with the last stretch read kept.
 type readAhead struct {
-	name   string
-	size   int64
-	values []any // the File and what came with it, for the reader of packed files
+	name string
+	size int64
 	// fill reads bytes [from, from+len(dst)) of the file, all of which exist.
 	fill func(dst []byte, from int64) error
 	buf  []byte

@@ -244,6 +244,13 @@ func (h *handle) ReadAt([]byte, int64) (int, error) {
 	return 0, errors.New("the page does not read files: the worker does")
 }
 
+// chosen is a file of the browser with the values behind it: the File, and what
+// came with it.
+type chosen struct {
+	readAhead
+	values []any
+}
+
 // workerFile reads a File in a worker, straight into this program's memory:
 // slices held through syscall/js would stay alive until Go's next garbage
 // collection, gigabytes of them for a large file.
@@ -254,7 +261,7 @@ func workerFile(v, beside js.Value) job.File {
 	if beside.Truthy() {
 		values = append(values, beside)
 	}
-	return &readAhead{name: name, size: int64(v.Get("size").Float()), values: values, fill: func(dst []byte, from int64) (err error) {
+	return &chosen{values: values, readAhead: readAhead{name: name, size: int64(v.Get("size").Float()), fill: func(dst []byte, from int64) (err error) {
 		defer func() {
 			if e, ok := recover().(js.Error); ok { // the file was changed or removed since it was chosen
 				err = job.Failf("input", "Choose the file again; it may have been changed or moved since.", "%.64q cannot be read at byte %d: %.256s", name, from, e.Error())
@@ -266,13 +273,13 @@ func workerFile(v, beside js.Value) job.File {
 			return io.ErrUnexpectedEOF
 		}
 		return nil
-	}}
+	}}}
 }
 
 // Values returns, in a worker, the File behind what a message brought and the
 // write-ahead log that came with it, if one did; nil for anything else.
 func Values(f io.ReaderAt) []any {
-	if r, ok := f.(*readAhead); ok {
+	if r, ok := f.(*chosen); ok {
 		return r.values
 	}
 	return nil
