@@ -1,7 +1,8 @@
 // Package phase does the work behind the commands prep, features, tune and
 // evaluate: labelled files in, named files out. It hides which files each
 // writes and what is in them; commands put them into a folder, jobs of the
-// registry into one ZIP archive, and both are the same bytes.
+// registry into one ZIP archive, and both are the same bytes, but for the
+// seconds in the table of a search.
 //
 //	summary, err := phase.Prep(ctx, files, phase.Options{Seed: 1}, out)
 //
