@@ -157,7 +157,7 @@ func TestServe_refusesWhatAScorerCannot(t *testing.T) {
 	s.during = func(batch int) {
 		if batch == 0 {
 			go func() { _, err := client.Propose(text{strings.NewReader("x")}); answers <- err }()
-			go func() { _, err := client.Export([]int64{1}, nil, nil); answers <- err }()
+			go func() { _, err := client.Export([]int64{1}, nil, func([]byte, job.Progress) {}); answers <- err }()
 		}
 	}
 	if _, err := client.Score(text{strings.NewReader(strings.Repeat("x", 4000))}, job.Options{}, nil, func(job.Progress, *job.Batch) {}); err != nil {

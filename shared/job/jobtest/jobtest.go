@@ -10,6 +10,7 @@ package jobtest
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"sync"
 
 	"cloister/shared/job"
@@ -64,8 +65,10 @@ func (e *End) Receive() (job.Message, error) {
 	return e.in.next(), nil
 }
 
-// Poll implements [job.Pipe].
+// Poll implements [job.Pipe]. Where there is one thread, as in a browser, it
+// gives the other end its turn.
 func (e *End) Poll() (job.Message, bool) {
+	runtime.Gosched()
 	e.in.mu.Lock()
 	defer e.in.mu.Unlock()
 	if len(e.in.list) == 0 {
