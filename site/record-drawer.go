@@ -93,8 +93,7 @@ func (c *RecordDrawer) copyable() string {
 }
 
 func (c *RecordDrawer) heldText() string {
-	class := c.App.bundle.Classes[c.App.store.class[c.d().at]]
-	return sayf("The class above is the most probable one, but a verdict of it needs {0}, so it is withheld.", percent(class.Abstain))
+	return sayf("The class above is the most probable one, but a verdict of it needs {0}, so it is withheld.", percent(c.App.recordClass().Abstain))
 }
 
 func (c *RecordDrawer) anomaly() string {

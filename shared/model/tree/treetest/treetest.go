@@ -343,3 +343,40 @@ func Plain(s *tree.Source) *tree.Source {
 	}
 	return p
 }
+
+// Near draws n rows whose values lie at and around the thresholds of e, with
+// NaN and infinities among them.
+func Near(r *rand.Rand, e *tree.Ensemble, n int) []float64 {
+	d, _ := e.Shape()
+	edges := make([][]float64, d)
+	for t := range e.Trees() {
+		var visit func(i int)
+		visit = func(i int) {
+			if v := e.Node(t, i); !v.IsLeaf() {
+				edges[v.Feature] = append(edges[v.Feature], v.Threshold)
+				visit(v.Left)
+				visit(v.Right)
+			}
+		}
+		root, _ := e.Root(t)
+		visit(root)
+	}
+	x := make([]float64, n*d)
+	for i := range x {
+		list := edges[i%d]
+		switch c := r.IntN(20); {
+		case c == 0:
+			x[i] = math.NaN()
+		case c == 1:
+			x[i] = math.Inf(r.IntN(2)*2 - 1)
+		case len(list) == 0:
+			x[i] = r.NormFloat64()
+		default:
+			x[i] = list[r.IntN(len(list))]
+			if c < 10 {
+				x[i] = math.Nextafter(x[i], math.Inf(c%2*2-1))
+			}
+		}
+	}
+	return x
+}
