@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -22,6 +21,9 @@ type contest struct {
 	terms     int
 	peers     []fitPeer
 	browser   bool // ends with the model for browsers and the curve
+	own       bool // our own trees too, see [session.ownTrees]
+	grown     bool // these are our own trees
+	exported  int  // trees of the first peer's model that all sides got
 	fitOnly   bool // ends after training: what it makes is another family's form
 	slowShap  int  // rows that SHAP peers explain at once
 	once      bool // one round of slow work, for a peer that takes a minute to load
@@ -71,7 +73,11 @@ func (s *session) measure(c *contest) error {
 			return err
 		}
 	}
-	return s.forget(c)
+	if err := s.forget(c); err != nil || !c.own {
+		return err
+	}
+	say("%s: our own trees", c.name)
+	return s.ownTrees(c)
 }
 
 // slow is how many rounds of slow work a model gets.
@@ -175,6 +181,7 @@ func (s *session) equal(c *contest) error {
 	if size.Trees < c.trees && c.lib == "forest" {
 		c.name += fmt.Sprintf(" (%d trees)", size.Trees)
 	}
+	c.exported = size.Trees
 	say("%s: %d trees, %d nodes", c.name, size.Trees, size.Nodes)
 	mine, err := s.ours.call(request{Do: "import", Model: c.key, Path: path})
 	if err != nil {
@@ -183,11 +190,17 @@ func (s *session) equal(c *contest) error {
 	if mine.Nodes != size.Nodes {
 		return fmt.Errorf("%s: imported %d nodes of %d", c.name, mine.Nodes, size.Nodes)
 	}
-	if err := s.sizes(c, path, float64(mine.Bytes), float64(size.Nodes)); err != nil {
+	if err := s.sizes(c, path, mine); err != nil {
 		return err
 	}
+	return s.agreement(c, s.python, path)
+}
+
+// agreement loads path into every side and checks that all say what first
+// says.
+func (s *session) agreement(c *contest, first worker, path string) error {
 	data := c.table.key
-	want, err := s.scores(s.python, c.key, data, "want")
+	want, err := s.scores(first, c.key, data, "want")
 	if err != nil {
 		return err
 	}
@@ -254,25 +267,33 @@ func (s *session) equal(c *contest) error {
 }
 
 // sizes compares files.
-func (s *session) sizes(c *contest, path string, ours, nodes float64) error {
-	for _, f := range []struct {
+func (s *session) sizes(c *contest, path string, mine reply) error {
+	ours, nodes := float64(mine.Bytes), float64(mine.Nodes)
+	type file struct {
 		suffix, name string
 		goal         float64
-	}{{".onnx", "ONNX", c.onnxGoal}, {".joblib", "joblib", c.joblibGoal}, {".ubj", "XGBoost UBJSON", 0}} {
-		if (f.suffix == ".joblib") == (c.lib == "xgboost") && f.suffix != ".onnx" {
-			continue
-		}
-		if f.suffix == ".ubj" && c.lib != "xgboost" {
-			continue
-		}
+	}
+	files := []file{{".onnx", "ONNX", c.onnxGoal}}
+	switch {
+	case c.lib == "xgboost":
+		files = append(files, file{".ubj", "XGBoost UBJSON", 0})
+	case !c.grown:
+		files = append(files, file{".joblib", "joblib", c.joblibGoal})
+	}
+	for _, f := range files {
 		b, err := fileBytes(path + f.suffix)
 		if err != nil {
 			return err
 		}
-		s.rows = append(s.rows, compare("file size", c.name, "kB", false, []float64{ours / 1e3}, f.name, []float64{b / 1e3}, f.goal, ""))
+		size, note := ours, ""
+		if c.grown { // that ONNX file is small: it has no zeros and no covers
+			size, note = float64(mine.Bare), "both without covers"
+		}
+		s.rows = append(s.rows, compare("file size", c.name, "kB", false, []float64{size / 1e3}, f.name, []float64{b / 1e3}, f.goal, note))
 	}
 	if c.bytesGoal > 0 {
-		s.rows = append(s.rows, against("file size", c.name, "bytes a node", false, []float64{ours / nodes}, c.bytesGoal, "edges and covers included"))
+		s.rows = append(s.rows, against("file size", c.name, "bytes a node", false, []float64{float64(mine.Bare) / nodes}, c.bytesGoal,
+			fmt.Sprintf("edges included; %.3g with the covers that SHAP needs", ours/nodes)))
 	}
 	return nil
 }
@@ -329,67 +350,112 @@ func (s *session) loading(c *contest) error {
 func (s *session) hasLeaves(c *contest) bool { return s.leaves != nil && c.lib == "xgboost" }
 
 // leavesGoal is how many times the rows of leaves TREES.md wants.
-const leavesGoal = 4
+const (
+	leavesName = "leaves"
+	leavesGoal = 4
+)
+
+// side is one contender of scoring and where it runs; ours has no name.
+type side struct {
+	place, name string
+	contender
+}
 
 // scoring compares batches and single rows, natively and in wasm.
 func (s *session) scoring(c *contest) error {
-	own := "scikit-learn"
-	if c.lib == "xgboost" {
-		own = "XGBoost"
-	}
 	for _, kind := range []struct {
-		do, work string
-		goal     float64
-	}{{"score", fmt.Sprintf("batch of %d", min(s.size.batch, c.table.test.rows())), 1}, {"single", "single rows", 0}} {
-		r := request{Do: kind.do, Model: c.key, Data: c.table.key, Rows: s.size.batch, Seconds: s.size.seconds}
-		web, webName := r, "onnxruntime-web"
-		list := []contender{{s.ours, r}, {s.python, r}, {s.onnx, r}}
-		if c.lib == "text" {
-			web.Data, webName = c.key, "onnxruntime-web, from numbers not text"
-			list = list[:2]
+		do, work, unit string
+		more           bool
+	}{
+		{"score", fmt.Sprintf("batch of %d", min(s.size.batch, c.table.test.rows())), "rows/s", true},
+		{"single", "single rows", "µs a row", false},
+	} {
+		sides := s.sides(c, kind.do)
+		var list []contender
+		for _, d := range sides {
+			list = append(list, d.contender)
 		}
-		list = append(list, contender{s.nodeOurs, r}, contender{s.nodeWeb, web})
-		r.Seconds, web.Seconds = s.size.chromiumSeconds(), s.size.chromiumSeconds()
-		list = append(list, contender{s.chromeOurs, r}, contender{s.chromeWeb, web})
-		if s.hasLeaves(c) {
-			list = append(list, contender{s.leaves, list[0].r})
-		}
-		v, err := turns(s.size.rounds, true, list, rowsPerSecond)
+		v, err := turns(s.size.rounds, true, list, func(r reply) float64 {
+			if kind.more {
+				return rowsPerSecond(r)
+			}
+			return 1e6 / rowsPerSecond(r)
+		})
 		if err != nil {
 			return err
 		}
-		batch := kind.do == "score"
-		unit, more := "rows/s", true
-		if !batch {
-			unit, more = "µs a row", false
-			for _, list := range v {
-				for i := range list {
-					list[i] = 1e6 / list[i]
-				}
+		us := map[string][]float64{}
+		for i, d := range sides {
+			if d.name == "" {
+				us[d.place] = v[i]
 			}
 		}
-		goal := func(g float64) float64 { return g * kind.goal }
-		add := func(place, work string, us []float64, peer string, them []float64, g float64, note string) {
-			s.rows = append(s.rows, compare("score, "+place, c.name+", "+work, unit, more, us, peer, them, g, note))
+		add := func(place string, d side, peer string, them []float64) {
+			s.rows = append(s.rows, compare("score, "+place, c.name+", "+kind.work, kind.unit, kind.more,
+				us[place], peer, them, c.scoreGoal(kind.do, place, d), s.clockNote(place)))
 		}
-		at := 2
-		add("native", kind.work, v[0], own, v[1], goal(c.nativeGoal), "")
-		if c.lib != "text" {
-			add("native", kind.work, v[0], "onnxruntime", v[2], 0, "")
-			at = 3
+		for i, d := range sides {
+			if d.name != "" {
+				add(d.place, d, d.name, v[i])
+			}
 		}
-		if s.hasLeaves(c) {
-			add("native", kind.work, v[0], "leaves", v[len(v)-1], goal(leavesGoal), "")
+		for i, d := range sides {
+			if d.name != "" && d.name == c.library() {
+				add("Chromium", d, d.name+" native", v[i])
+			}
 		}
-		single := 0.0
-		if !batch {
-			single = c.singleGoal
-		}
-		add("Node", kind.work, v[at], webName, v[at+1], 0, "")
-		add("Chromium", kind.work, v[at+2], webName, v[at+3], cmp.Or(single, goal(c.webGoal)), s.clockNote("Chromium"))
-		add("Chromium", kind.work, v[at+2], own+" native", v[1], goal(c.webNativeGoal), s.clockNote("Chromium"))
 	}
 	return nil
+}
+
+// library is the peer whose trees are scored, "" for our own trees.
+func (c *contest) library() string {
+	switch {
+	case c.grown:
+		return ""
+	case c.lib == "xgboost":
+		return "XGBoost"
+	}
+	return "scikit-learn"
+}
+
+// sides lists who scores c: each place ours first.
+func (s *session) sides(c *contest, do string) []side {
+	r := request{Do: do, Model: c.key, Data: c.table.key, Rows: s.size.batch, Seconds: s.size.seconds}
+	web, webName := r, "onnxruntime-web"
+	list := []side{{"native", "", contender{s.ours, r}}}
+	if name := c.library(); name != "" {
+		list = append(list, side{"native", name, contender{s.python, r}})
+	}
+	if c.lib == "text" {
+		web.Data, webName = c.key, "onnxruntime-web, from numbers not text"
+	} else {
+		list = append(list, side{"native", "onnxruntime", contender{s.onnx, r}})
+	}
+	if s.hasLeaves(c) {
+		list = append(list, side{"native", leavesName, contender{s.leaves, r}})
+	}
+	list = append(list, side{"Node", "", contender{s.nodeOurs, r}}, side{"Node", webName, contender{s.nodeWeb, web}})
+	r.Seconds, web.Seconds = s.size.chromiumSeconds(), s.size.chromiumSeconds()
+	return append(list, side{"Chromium", "", contender{s.chromeOurs, r}}, side{"Chromium", webName, contender{s.chromeWeb, web}})
+}
+
+// scoreGoal is what TREES.md wants of ours in place against d.
+func (c *contest) scoreGoal(do, place string, d side) float64 {
+	batch := do == "score"
+	switch {
+	case place == "Chromium" && d.place == "Chromium" && batch:
+		return c.webGoal
+	case place == "Chromium" && d.place == "Chromium":
+		return c.singleGoal
+	case place == "Chromium" && batch:
+		return c.webNativeGoal
+	case place == "native" && batch && d.name == leavesName:
+		return leavesGoal
+	case place == "native" && batch && d.name == c.library():
+		return c.nativeGoal
+	}
+	return 0
 }
 
 // explaining compares SHAP values of all classes, and times those of each

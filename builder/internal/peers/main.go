@@ -176,12 +176,12 @@ func allCases(size size, data string) ([]*contest, error) {
 			fitGoal: 1, singleGoal: 10, nativeGoal: 1.4, webGoal: 4, webNativeGoal: 2, shapGoal: 20, webShapGoal: 50}
 	}
 	deep := forest("forest100", made, 100)
-	deep.webGoal, deep.nodeGoal = 4, 40
+	deep.own, deep.webGoal, deep.nodeGoal = true, 4, 40
 	// Half a million nodes in few trees, which need many rows: what onnxruntime-web
 	// takes to load grows with the square of a tree's nodes.
 	large := generatedTable("L", 1, size.large, size.test)
 	deepest := forest("forest20", large, 20)
-	deepest.webGoal, deepest.loadGoal, deepest.nodeGoal, deepest.once, deepest.slowShap = 4, 100, 40, true, 4
+	deepest.own, deepest.webGoal, deepest.loadGoal, deepest.nodeGoal, deepest.once, deepest.slowShap = true, 4, 100, 40, true, 4
 	small := forest("forest300", k, 300)
 	small.webGoal = 2
 	small100 := boost("boost100", made, 100, 0.3)

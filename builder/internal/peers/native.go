@@ -14,10 +14,12 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"cloister/builder/internal/foreign"
 	"cloister/builder/internal/train/grow"
 	"cloister/shared/feature"
 	"cloister/shared/model/tree"
@@ -145,11 +147,9 @@ func (n *native) do(r request) (reply, error) {
 		if m == nil {
 			return reply{}, fmt.Errorf("no model %.64q", r.Model)
 		}
-		b, err := m.encode()
-		if err == nil {
-			err = os.WriteFile(r.Path, b, 0o644)
-		}
-		return reply{Bytes: len(b), Nodes: m.trees.Nodes(), Trees: m.trees.Trees()}, err
+		return m.save(r.Path)
+	case "export":
+		return n.exported(r)
 	case "score":
 		return repeat(r.Seconds, func() (int, error) { return n.batch(r.Model, r.Data, r.Rows, 1) })
 	case "single":
@@ -200,6 +200,9 @@ func (n *native) fit(r request) (reply, error) {
 		if err == nil {
 			m.trees, err = tree.New(s)
 		}
+		if s.Kind == tree.Forest {
+			m.source = &s
+		}
 		return err
 	})
 	if err != nil {
@@ -231,7 +234,7 @@ func (n *native) imported(r request) (reply, error) {
 			return reply{}, err
 		}
 	}
-	m := &ours{}
+	m := &ours{source: &s}
 	if m.trees, err = tree.New(s); err != nil {
 		return reply{}, err
 	}
@@ -241,12 +244,59 @@ func (n *native) imported(r request) (reply, error) {
 			return reply{}, err
 		}
 	}
+	n.models[r.Model] = m
+	return m.save(r.Path + ".bin")
+}
+
+// exported writes our file of a model to Path.bin and ONNX to Path.onnx.
+func (n *native) exported(r request) (reply, error) {
+	m := n.models[r.Model]
+	if m == nil {
+		return reply{}, fmt.Errorf("no model %.64q", r.Model)
+	}
+	b, err := foreign.AppendONNX(nil, m.trees, foreign.Meta{})
+	if err == nil {
+		err = os.WriteFile(r.Path+".onnx", b, 0o644)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return m.save(r.Path + ".bin")
+}
+
+// save writes the model file and says how large it is, and would be without
+// covers.
+func (m *ours) save(path string) (reply, error) {
 	b, err := m.encode()
 	if err == nil {
-		err = os.WriteFile(r.Path+".bin", b, 0o644)
+		err = os.WriteFile(path, b, 0o644)
 	}
-	n.models[r.Model] = m
-	return reply{Bytes: len(b), Nodes: m.trees.Nodes(), Trees: m.trees.Trees()}, err
+	got := reply{Bytes: len(b), Nodes: m.trees.Nodes(), Trees: m.trees.Trees()}
+	if err == nil && m.source != nil && m.source.Kind == tree.Forest && m.source.ClassWeights == nil {
+		got.Bare, err = bareBytes(*m.source)
+	}
+	return got, err
+}
+
+// bareBytes is the size of a forest without the covers of leaves of one class,
+// which scores do not depend on; of other leaves the shares follow from them.
+func bareBytes(s tree.Source) (int, error) {
+	s.Trees = slices.Clone(s.Trees)
+	for i := range s.Trees {
+		t := &s.Trees[i]
+		t.Cover = slices.Clone(t.Cover)
+		for v, f := range t.Feature {
+			if f < 0 && slices.Contains(t.Value[v*s.Outputs:(v+1)*s.Outputs], 1) {
+				t.Cover[v] = 1
+			}
+		}
+	}
+	e, err := tree.New(s)
+	if err != nil {
+		return 0, err
+	}
+	b, err := e.AppendBinary(nil)
+	return len(b), err
 }
 
 // encode writes the model file that [scorer.load] reads.

@@ -23,6 +23,7 @@ type ours struct {
 	trees   *tree.Ensemble
 	text    *feature.TFIDF // nil for tables
 	explain *explain.Explainer
+	source  *tree.Source // of forests, natively: what save measures
 }
 
 // input is what models score: n rows of d values, or n texts.

@@ -46,6 +46,7 @@ type reply struct {
 	Nodes int     `json:"nodes"`
 	Trees int     `json:"trees"`
 	Bytes int     `json:"bytes"`
+	Bare  int     `json:"bare"` // bytes without covers, of forests
 	Text  string  `json:"text"`
 }
 

@@ -122,6 +122,43 @@ def onnx_of(m, features, path, options=None):
         f.write(o.SerializeToString())
 
 
+def narrow(path, features):
+    """Rewrites a forest that averages float64 leaves as the float32 classifier
+    that skl2onnx makes of one. A threshold becomes the largest float32 that is
+    not above it: float32 rows go the same way."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    old = next(n for n in onnx.load(path).graph.node if n.op_type == "TreeEnsembleRegressor")
+    a = {x.name: numpy_helper.to_array(x.t) if x.type == onnx.AttributeProto.TENSOR else helper.get_attribute_value(x) for x in old.attribute}
+    values = a["nodes_values_as_tensor"]
+    low = values.astype(np.float32)
+    low = np.where(low > values, np.nextafter(low, np.float32(-np.inf)), low)
+    kept = np.flatnonzero(a["target_weights_as_tensor"])
+    trees, classes = max(a["nodes_treeids"]) + 1, a["n_targets"]
+    new = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["X"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        **{k: a[k] for k in a if k.startswith("nodes_") and not k.endswith("_as_tensor")},
+        nodes_values=low.tolist(),
+        **{"class_" + k: [a["target_" + k][i] for i in kept] for k in ("treeids", "nodeids", "ids")},
+        class_weights=(a["target_weights_as_tensor"][kept] / trees).astype(np.float32).tolist(),
+        classlabels_int64s=list(range(classes)),
+        post_transform="NONE",
+    )
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [new],
+        "trees",
+        [info("X", TensorProto.FLOAT, [None, features])],
+        [info("label", TensorProto.INT64, [None]), info("probabilities", TensorProto.FLOAT, [None, classes])],
+    )
+    sets = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=sets, ir_version=8), path)
+
+
 class Isolation(Model):
     def __init__(self, r, data):
         from sklearn.ensemble import IsolationForest

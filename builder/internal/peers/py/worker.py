@@ -101,6 +101,9 @@ def handle(r):
         MODELS.pop(r["model"], None)
         gc.collect()
         return {}
+    if do == "narrow":
+        fits.narrow(r["path"], r["features"])
+        return {}
     model = MODELS[r["model"]]
     if do == "export":
         MODELS[r["as"]], size = model.export(r["path"], DATA[r["data"]], r.get("nodes", 0))
