@@ -55,7 +55,7 @@ var layers = map[string]string{
 	"site/internal/query":    "",
 	"site/internal/session":  "",
 	"site/internal/text":     "",
-	"site":                   "shared/attack shared/job shared/report site/internal/pool site/internal/query site/internal/session site/internal/text",
+	"site":                   "shared/attack shared/chart shared/job shared/report site/internal/pool site/internal/query site/internal/session site/internal/text",
 	"wasm/internal/chromium": "",
 	"wasm/internal/dom":      "",
 	"wasm/internal/edge":     "shared/attack shared/bundle shared/channel shared/header shared/job shared/report shared/score shared/sign",

@@ -3,6 +3,8 @@ package site
 import (
 	"html"
 	"strings"
+
+	"cloister/shared/chart"
 )
 
 // figure is a chart: shapes, and the same numbers as a table. Lengths are px
@@ -46,18 +48,14 @@ func dot(class string, x, y, r float64, tip string) shape {
 
 // polyline joins points.
 func polyline(class string, points [][2]float64) shape {
-	var b strings.Builder
-	for i, p := range points {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(px(p[0]) + "," + px(p[1]))
-	}
-	return shape{"polyline", []string{"class", class, "fill", "none", "points", b.String()}, "", ""}
+	return shape{"polyline", []string{"class", class, "fill", "none", "points", chart.Points(points)}, "", ""}
 }
 
 // add appends shapes.
 func (f *figure) add(s ...shape) { f.shapes = append(f.shapes, s...) }
+
+// px writes a length in hundredths.
+func px(v float64) string { return chart.Px(v) }
 
 func (f *figure) viewBox() string { return "0 0 " + px(f.w) + " " + px(f.h) }
 

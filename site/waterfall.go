@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloister/shared/chart"
 	"cloister/shared/job"
 )
 
@@ -105,7 +106,7 @@ func newWaterfall(r *job.Record, features []job.Feature, width float64) *waterfa
 		x1 := x(at) // the tip
 		at -= b.phi
 		x0 := x(at)
-		b.arrow = arrow(x0, x1, y+barTop, barHeight)
+		b.arrow = chart.Arrow(x0, x1, y+barTop, barHeight)
 		b.textY = y + barTop + barHeight/2 + 4
 		b.textX, b.anchor = max(x0, x1)+6, "start"
 		if b.phi < 0 {
@@ -130,28 +131,6 @@ func newWaterfall(r *job.Record, features []job.Feature, width float64) *waterfa
 		w.height += 18
 	}
 	return w
-}
-
-// arrow returns the points of a bar from x0 to its tip x1.
-func arrow(x0, x1, y, h float64) string {
-	head := min(math.Abs(x1-x0), 6)
-	neck := x1 - head
-	if x1 < x0 {
-		neck = x1 + head
-	}
-	var b strings.Builder
-	for i, p := range [][2]float64{{x0, y}, {neck, y}, {x1, y + h/2}, {neck, y + h}, {x0, y + h}} {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(px(p[0]) + "," + px(p[1]))
-	}
-	return b.String()
-}
-
-// px writes a length in hundredths.
-func px(v float64) string {
-	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }
 
 // niceTicks returns about n round numbers in [lo, hi].

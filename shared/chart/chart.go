@@ -128,8 +128,8 @@ func newCanvas(height float64, title, desc string) *canvas {
 
 func wideCanvas(width, height float64, title, desc string) *canvas {
 	c := &canvas{width: width, height: height}
-	c.WriteString(`<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + px(c.width) + " " + px(height) +
-		`" width="` + px(c.width) + `" height="` + px(height) + `" font-size="12" role="img">` + "\n")
+	c.WriteString(`<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + Px(c.width) + " " + Px(height) +
+		`" width="` + Px(c.width) + `" height="` + Px(height) + `" font-size="12" role="img">` + "\n")
 	c.WriteString("<title>" + html.EscapeString(title) + "</title><desc>" + html.EscapeString(desc) + "</desc>\n")
 	return c
 }
@@ -139,17 +139,30 @@ func (c *canvas) done() string {
 	return c.String()
 }
 
-// px writes a length in hundredths.
-func px(v float64) string {
+// Px writes a length as SVG and CSS take it, rounded to hundredths, without
+// unit. v is finite.
+func Px(v float64) string {
 	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }
 
+// Points writes pairs of x and y as the points of an SVG polygon or polyline.
+func Points(xy [][2]float64) string {
+	var b strings.Builder
+	for i, p := range xy {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(Px(p[0]) + "," + Px(p[1]))
+	}
+	return b.String()
+}
+
 func (c *canvas) line(class string, x0, y0, x1, y1 float64, extra string) {
-	c.WriteString(`<line class="` + class + `" stroke="` + colourOf(class) + `" x1="` + px(x0) + `" y1="` + px(y0) + `" x2="` + px(x1) + `" y2="` + px(y1) + `" ` + extra + "/>\n")
+	c.WriteString(`<line class="` + class + `" stroke="` + colourOf(class) + `" x1="` + Px(x0) + `" y1="` + Px(y0) + `" x2="` + Px(x1) + `" y2="` + Px(y1) + `" ` + extra + "/>\n")
 }
 
 func (c *canvas) text(x, y float64, anchor, s, extra string) {
-	c.WriteString(`<text x="` + px(x) + `" y="` + px(y) + `" text-anchor="` + anchor + `" ` + extra + `>` + html.EscapeString(s) + "</text>\n")
+	c.WriteString(`<text x="` + Px(x) + `" y="` + Px(y) + `" text-anchor="` + anchor + `" ` + extra + `>` + html.EscapeString(s) + "</text>\n")
 }
 
 // rect draws a filled rectangle of series i, or its outline.
@@ -159,7 +172,7 @@ func (c *canvas) rect(i int, x, y, w, h float64, hollow bool, extra string) {
 	if hollow {
 		paint = `class="s` + n + `" fill="none" stroke="` + colours[i] + `" stroke-width="1.5"`
 	}
-	c.WriteString(`<rect ` + paint + ` x="` + px(x) + `" y="` + px(y) + `" width="` + px(w) + `" height="` + px(h) + `" ` + extra + "/>\n")
+	c.WriteString(`<rect ` + paint + ` x="` + Px(x) + `" y="` + Px(y) + `" width="` + Px(w) + `" height="` + Px(h) + `" ` + extra + "/>\n")
 }
 
 func colourOf(class string) string {

@@ -232,3 +232,21 @@ func luminance(hex string) float64 {
 	}
 	return sum
 }
+
+// A bar ends in a head as long as itself at most, on the side of its tip.
+func TestArrow_points(t *testing.T) {
+	for _, c := range []struct {
+		x0, x1 float64
+		want   string
+	}{
+		{10, 50, "10,4 44,4 50,15 44,26 10,26"}, {50, 10, "50,4 16,4 10,15 16,26 50,26"},
+		{10, 13.004, "10,4 10,4 13,15 10,26 10,26"}, {10, 10, "10,4 10,4 10,15 10,26 10,26"},
+	} {
+		if got := chart.Arrow(c.x0, c.x1, 4, 22); got != c.want {
+			t.Errorf("from %g to %g: %s, want %s", c.x0, c.x1, got, c.want)
+		}
+	}
+	if got := chart.Points(nil); got != "" {
+		t.Errorf("no points: %q", got)
+	}
+}

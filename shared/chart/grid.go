@@ -46,12 +46,12 @@ func (h HeatMap) Draw() Chart {
 			if sum > 0 {
 				share = v / sum
 			}
-			c.WriteString(`<rect class="f0" fill="` + colours[0] + `" fill-opacity="` + px(deepest*share) + `" x="` + px(x) + `" y="` + px(y) + `" width="` + px(cell-1) + `" height="` + px(high-1) + `"/>` + "\n")
+			c.WriteString(`<rect class="f0" fill="` + colours[0] + `" fill-opacity="` + Px(deepest*share) + `" x="` + Px(x) + `" y="` + Px(y) + `" width="` + Px(cell-1) + `" height="` + Px(high-1) + `"/>` + "\n")
 			if i == j { // the diagonal is framed: right answers
-				c.WriteString(`<rect class="s2" fill="none" stroke="` + colours[2] + `" x="` + px(x) + `" y="` + px(y) + `" width="` + px(cell-1) + `" height="` + px(high-1) + `"/>` + "\n")
+				c.WriteString(`<rect class="s2" fill="none" stroke="` + colours[2] + `" x="` + Px(x) + `" y="` + Px(y) + `" width="` + Px(cell-1) + `" height="` + Px(high-1) + `"/>` + "\n")
 			}
 			if v != 0 {
-				c.text(x+cell/2, y+high/2+font/3, "middle", Number(v), `font-size="`+px(font)+`"`)
+				c.text(x+cell/2, y+high/2+font/3, "middle", Number(v), `font-size="`+Px(font)+`"`)
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -131,11 +131,11 @@ func (s Swarm) Draw() Chart {
 func (p *plot) dot(x, y, share float64) {
 	switch {
 	case math.IsNaN(share):
-		p.WriteString(`<path class="s2" stroke="` + colours[2] + `" d="M` + px(x-2) + " " + px(y-2) + "l4 4m0-4l-4 4" + `"/>`)
+		p.WriteString(`<path class="s2" stroke="` + colours[2] + `" d="M` + Px(x-2) + " " + Px(y-2) + "l4 4m0-4l-4 4" + `"/>`)
 	case share >= 0.5:
-		p.WriteString(`<circle class="f1" fill="` + colours[1] + `" cx="` + px(x) + `" cy="` + px(y) + `" r="2.2"/>`)
+		p.WriteString(`<circle class="f1" fill="` + colours[1] + `" cx="` + Px(x) + `" cy="` + Px(y) + `" r="2.2"/>`)
 	default:
-		p.WriteString(`<circle class="s0" fill="none" stroke="` + colours[0] + `" cx="` + px(x) + `" cy="` + px(y) + `" r="2"/>`)
+		p.WriteString(`<circle class="s0" fill="none" stroke="` + colours[0] + `" cx="` + Px(x) + `" cy="` + Px(y) + `" r="2"/>`)
 	}
 }
 
@@ -222,7 +222,7 @@ func (w Waterfall) Draw() Chart {
 			k, sign, anchor, tx = 0, "", "end", min(from, tip)-6
 		}
 		class := strconv.Itoa(k)
-		c.WriteString(`<polygon class="f` + class + `" fill="` + colours[k] + `" points="` + arrow(from, tip, y+3, 22) + `"/>` + "\n")
+		c.WriteString(`<polygon class="f` + class + `" fill="` + colours[k] + `" points="` + Arrow(from, tip, y+3, 22) + `"/>` + "\n")
 		p.line("axis", from, y+25, from, y+pitch+3, `stroke-width="0.5" stroke-dasharray="3 3"`)
 		p.text(p.left-58, y+18, "end", shorten(n, 30), "")
 		p.text(tx, y+18, anchor, sign+Number(phi[i]), "")
@@ -230,19 +230,13 @@ func (w Waterfall) Draw() Chart {
 	return Chart{c.done(), t}
 }
 
-// arrow returns the points of a bar from x0 to its tip x1.
-func arrow(x0, x1, y, h float64) string {
+// Arrow returns the points of an SVG polygon: a bar of height h below y that
+// starts at x0 and ends in a head of at most 6 px, whose tip is at x1.
+func Arrow(x0, x1, y, h float64) string {
 	head := min(math.Abs(x1-x0), 6)
 	neck := x1 - head
 	if x1 < x0 {
 		neck = x1 + head
 	}
-	var b strings.Builder
-	for i, q := range [][2]float64{{x0, y}, {neck, y}, {x1, y + h/2}, {neck, y + h}, {x0, y + h}} {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(px(q[0]) + "," + px(q[1]))
-	}
-	return b.String()
+	return Points([][2]float64{{x0, y}, {neck, y}, {x1, y + h/2}, {neck, y + h}, {x0, y + h}})
 }

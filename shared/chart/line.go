@@ -86,7 +86,7 @@ func (l Lines) Draw() Chart {
 		}
 		// legend, two a line
 		lx, ly := p.left+float64(i%2)*250, p.bottom+52+18*float64(i/2)
-		c.WriteString(`<path` + paint + ` d="M` + px(lx) + " " + px(ly-4) + `h30"/>` + "\n")
+		c.WriteString(`<path` + paint + ` d="M` + Px(lx) + " " + Px(ly-4) + `h30"/>` + "\n")
 		if s.Dots {
 			p.mark(k, lx+15, ly-4)
 		}
@@ -108,7 +108,7 @@ func (p *plot) path(s Series) string {
 			pen = false
 			continue
 		}
-		x, y := px(p.x(s.X[i])), px(p.y(s.Y[i]))
+		x, y := Px(p.x(s.X[i])), Px(p.y(s.Y[i]))
 		switch {
 		case !pen:
 			b.WriteString("M" + x + " " + y)
@@ -127,11 +127,11 @@ func (p *plot) mark(k int, x, y float64) {
 	n := strconv.Itoa(k)
 	switch k {
 	case 0:
-		p.WriteString(`<circle class="f0" fill="` + colours[0] + `" cx="` + px(x) + `" cy="` + px(y) + `" r="3.5"/>` + "\n")
+		p.WriteString(`<circle class="f0" fill="` + colours[0] + `" cx="` + Px(x) + `" cy="` + Px(y) + `" r="3.5"/>` + "\n")
 	case 1:
 		p.rect(1, x-3, y-3, 6, 6, false, "")
 	default:
-		p.WriteString(`<path class="s` + n + `" stroke="` + colours[k] + `" stroke-width="2" d="M` + px(x-3) + " " + px(y-3) + "l6 6m0-6l-6 6" + `"/>` + "\n")
+		p.WriteString(`<path class="s` + n + `" stroke="` + colours[k] + `" stroke-width="2" d="M` + Px(x-3) + " " + Px(y-3) + "l6 6m0-6l-6 6" + `"/>` + "\n")
 	}
 }
 
