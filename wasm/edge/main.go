@@ -83,15 +83,8 @@ func config() edge.Config {
 // check is what a scheduled event does: it looks at storage and channel, so
 // that an expired channel is in the log before a visitor meets it.
 func check(e *edge.Edge) error {
-	x := e.Serve(edge.Request{Method: "GET", Path: "/readyz", Header: func(string) string { return "" }})
-	perform := js.Global().Get("cloisterPlatform").Invoke(cloudflare.GetBinding("BUNDLES"), cloudflare.GetBinding("ASSETS"))
-	var r edge.Result
-	for op, ok := x.Next(r); ok; op, ok = x.Next(r) {
-		r = edge.Result{}
-		if op.Kind != edge.OpRespond && op.Kind != edge.OpChunk {
-			r = await(perform.Invoke(toJS(op)))
-		}
-	}
+	readyz := edge.Request{Method: "GET", Path: "/readyz", Header: func(string) string { return "" }}
+	x := converse(e, readyz, func(edge.Op) error { return nil })
 	if x.Status != http.StatusOK {
 		return fmt.Errorf("not ready: %s", x.Failure)
 	}

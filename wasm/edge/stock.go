@@ -12,8 +12,7 @@ import (
 	"cloister/wasm/internal/edge"
 )
 
-// stock answers requests behind net/http, as the library hands them in, and
-// waits for the platform's promises.
+// stock answers requests behind net/http, as the library hands them in.
 type stock struct{ e *edge.Edge }
 
 // ServeHTTP performs one exchange.
@@ -27,32 +26,47 @@ func (s stock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		req.Body, req.TooLarge = body, int64(len(body)) > limit
 	}
-	perform := js.Global().Get("cloisterPlatform").Invoke(cloudflare.GetBinding("BUNDLES"), cloudflare.GetBinding("ASSETS"))
-	x := s.e.Serve(req)
-	defer x.Stop()
-	var res edge.Result
-	for op, ok := x.Next(res); ok; op, ok = x.Next(res) {
-		res = edge.Result{}
-		switch op.Kind {
-		case edge.OpRespond:
+	converse(s.e, req, func(op edge.Op) error {
+		if op.Kind == edge.OpRespond {
 			for _, h := range op.Headers {
 				w.Header().Set(h.Name, h.Value)
 			}
 			w.WriteHeader(op.Status)
-			if op.Forward {
-				all := await(perform.Invoke(toJS(edge.Op{Kind: edge.OpRead})))
-				if _, err := w.Write(all.Body); err != nil {
-					return
-				}
+		}
+		if len(op.Body) == 0 { // the library would wait for a reader all the same
+			return nil
+		}
+		_, err := w.Write(op.Body)
+		return err
+	})
+}
+
+// converse has r answered: it waits for each promise of the platform and hands
+// send what goes to the client, a forwarded object in the Body of its
+// [edge.OpRespond]. It ends early when send fails.
+func converse(e *edge.Edge, r edge.Request, send func(edge.Op) error) *edge.Exchange {
+	perform := js.Global().Get("cloisterPlatform").Invoke(cloudflare.GetBinding("BUNDLES"), cloudflare.GetBinding("ASSETS"))
+	do := func(op edge.Op) edge.Result { return await(perform.Invoke(toJS(op))) }
+	x := e.Serve(r)
+	defer x.Stop()
+	var last edge.Result
+	for op, ok := x.Next(last); ok; op, ok = x.Next(last) {
+		last = edge.Result{}
+		if op.Kind != edge.OpRespond && op.Kind != edge.OpChunk {
+			last = do(op)
+			continue
+		}
+		if op.Forward {
+			object := do(edge.Op{Kind: edge.OpRead})
+			if op.Body = object.Body; object.Err != "" {
+				op = edge.Op{Kind: edge.OpRespond, Status: http.StatusServiceUnavailable}
 			}
-		case edge.OpChunk:
-			if _, err := w.Write(op.Body); err != nil {
-				return
-			}
-		default:
-			res = await(perform.Invoke(toJS(op)))
+		}
+		if send(op) != nil {
+			break
 		}
 	}
+	return x
 }
 
 // await waits for a promise of a result.
