@@ -65,9 +65,13 @@ type Dataset struct {
 	URL     string
 }
 
+// ExtraTrees is the architecture of a forest whose thresholds were drawn at
+// random; its trees do not tell.
+const ExtraTrees = "extra-trees"
+
 // Config describes the model in a few words.
 type Config struct {
-	Architecture string // "random-forest"
+	Architecture string // "random-forest", [ExtraTrees]
 	Format       string // of model/*.bin: "tree-1"
 	ParamCount   int64  // nodes of trees, weights of networks
 	Precision    string // "float64", "rank16"

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"cloister/shared/bundle"
 	"cloister/shared/feature"
 	"cloister/shared/job"
 	"cloister/shared/model/tree"
@@ -58,11 +59,13 @@ func (l *loaded) describe(sha256 string, size int64) job.Bundle {
 // models says in words what models the bundle has.
 func (l *loaded) models() string {
 	name := "random forest"
-	switch l.classifier.Kind() {
-	case tree.Boosting:
+	switch kind := l.classifier.Kind(); {
+	case kind == tree.Boosting:
 		name = "boosted trees"
-	case tree.Oblivious:
+	case kind == tree.Oblivious:
 		name = "boosted oblivious trees"
+	case l.m.Config.Architecture == bundle.ExtraTrees: // grown, it is a forest like any other
+		name = "extra trees"
 	}
 	out := fmt.Sprintf("%s, %d trees, %d nodes", name, l.classifier.Trees(), l.classifier.Nodes())
 	if l.isolation != nil {

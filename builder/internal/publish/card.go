@@ -29,7 +29,7 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line("Built with %s from the files below, in the same order; the file it writes is this bundle, byte for byte.\n", m.Lineage.Toolchain)
 
 	line("## Model\n")
-	line("%s, chosen from %d candidates on validation rows: %s.\n", r.Forest, len(r.Tried), cardChoice(r))
+	line("%s, chosen from %d candidates on validation rows: %s.\n", cardModel(r), len(r.Tried), cardChoice(r))
 	if r.Recipe.Search != "" && r.Recipe.Params == "" {
 		line("\nThe last candidate is the one that is used, the others show what each step gives. Its parameters are from\n\n    %s", strings.Replace(r.Recipe.Search, ": ", "\n\nwhich tried ", 1)+".\n")
 	}
@@ -116,6 +116,15 @@ func card(r *train.Result, m bundle.Manifest) string {
 	line("\n## Licence\n")
 	line("%s. ATT&CK ids: %s", strings.Join(m.Licenses, ", "), attack.Licence)
 	return c.String()
+}
+
+// cardModel says what the model is: that thresholds were drawn at random cannot
+// be seen from the trees.
+func cardModel(r *train.Result) string {
+	if architecture(r) == bundle.ExtraTrees {
+		return "extra trees: " + r.Forest.String()
+	}
+	return r.Forest.String()
 }
 
 // scheme says how the rows were split.

@@ -313,7 +313,7 @@ func architecture(r *train.Result) string {
 	case "oblivious":
 		return "oblivious-gradient-boosting"
 	case "extra trees":
-		return "extra-trees"
+		return bundle.ExtraTrees
 	}
 	return "random-forest"
 }

@@ -155,6 +155,29 @@ func TestBundle_card(t *testing.T) {
 	}
 }
 
+// A forest of extra trees is called one by the card, the manifest and the
+// scorer; a random forest is not.
+func TestBundle_namesExtraTrees(t *testing.T) {
+	recipe := train.Recipes()["flows"]
+	recipe.Candidates = slices.DeleteFunc(recipe.Candidates, func(c train.Candidate) bool { return c.Kind() != "forest" })[:1]
+	for extra, want := range map[bool][3]string{false: {"\nforest of ", "random-forest", "random forest, "}, true: {"\nextra trees: forest of ", bundle.ExtraTrees, "extra trees, "}} {
+		recipe.Candidates[0].Options.ExtraTrees = extra
+		file := encode(t, trainedOn(t, recipe))
+		b, err := bundle.Decode(file, bundle.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := score.New().Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		card, _ := b.File(bundle.CardTextName)
+		if got := b.Manifest().Config.Architecture; !strings.Contains(string(card), want[0]) || got != want[1] || !strings.HasPrefix(info.Model, want[2]) {
+			t.Errorf("extra trees %v: architecture %q, %q", extra, got, info.Model)
+		}
+	}
+}
+
 func TestLoad_minRuntime(t *testing.T) {
 	good := encode(t, trained(t))
 	for version, want := range map[string]bool{"0.9.9": true, "1.0.0": true, "1.1.9": true, score.Version: true, "1.99.0": false, "2.0.0": false} {
