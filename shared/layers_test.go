@@ -47,7 +47,7 @@ var layers = map[string]string{
 	"shared/telemetry":                "shared/frame",
 	"shared/bundle":                   "shared/wire",
 	"shared/sign":                     "shared/bundle",
-	"shared/channel":                  "shared/sign",
+	"shared/channel":                  "shared/bundle shared/sign",
 	"shared/score":                    "shared/attack shared/bundle shared/explain shared/feature shared/frame shared/ingest shared/job shared/model shared/model/tree shared/sign shared/telemetry shared/wire",
 
 	"site/internal/pool":     "shared/job",
@@ -83,7 +83,7 @@ var layers = map[string]string{
 	"builder/internal/foreign":               "shared/model/tree shared/wire",
 	"builder/internal/foreign/carry":         "builder/internal/foreign builder/internal/metric builder/internal/publish builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/model/tree shared/score",
 	"builder/internal/tune":                  "builder/internal/metric builder/internal/prep builder/internal/train/grow shared/model/tree",
-	"builder/internal/peers":                 "builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/ingest/capturetest shared/model/tree wasm/worker/kernel",
+	"builder/internal/peers":                 "builder/internal/foreign builder/internal/metric builder/internal/train/grow shared/explain shared/feature shared/ingest/capturetest shared/model/tree wasm/worker/kernel",
 	"builder/internal/publish":               "builder/internal/calibrate builder/internal/prep builder/internal/train shared/attack shared/bundle shared/explain shared/feature shared/frame shared/job shared/score shared/sign",
 	"builder/internal/publish/gate":          "shared/score",
 	"builder/internal/registry":              "builder/internal/publish shared/bundle shared/channel shared/sign",

@@ -13,11 +13,11 @@ import (
 type classSides[B index] struct {
 	g     *forester[B]
 	k     int
-	shift uint // a histogram bin has 1<<shift cells; unless lean, cell k counts rows
+	shift uint // a histogram bin has 1<<shift cells, of which cell k counts rows
 	exact bool // all weights are 1
-	lean  bool // and leaves of one row are fine: histograms are integers and do not count rows
 
 	left   []float64 // weight a class left of the scan
+	best   []float64 // and left of the choice; nil if that is to be recounted
 	square float64   // sum of squares of the node's class weights
 
 	// One row of the node in the small path: class and weight.
@@ -27,8 +27,7 @@ type classSides[B index] struct {
 	spare     []uint64
 	sortTo    int // nodes of no more rows are sorted
 
-	counts  [6][]uint32  // histograms of the candidates, unweighted
-	weights [6][]float64 // or weighted
+	weights [6][]float64 // histograms of the candidates
 	touched [6][]uint64  // which bins are in use
 
 	fetched [6][]B     // for extra trees: bins of the node's rows
@@ -38,27 +37,25 @@ type classSides[B index] struct {
 }
 
 func newClassSides[B index](g *forester[B]) *classSides[B] {
-	s := &classSides[B]{g: g, k: g.rows.k, exact: g.rows.weight == nil}
-	s.lean = s.exact && g.o.MinSamplesLeaf == 1
-	cells := s.k
-	if !s.lean {
-		cells++
-	}
-	s.shift = log2up(cells)
-	s.left = make([]float64, s.k)
 	most := g.t.most
-	s.sortTo = max(small, most/8)
+	s := newSortedSides(g, max(small, most/8))
+	s.shift = log2up(s.k + 1)
+	for i := range s.weights {
+		s.touched[i] = make([]uint64, (most+63)/64)
+		s.weights[i] = make([]float64, most<<s.shift)
+	}
+	return s
+}
+
+// newSortedSides returns classSides without histograms.
+func newSortedSides[B index](g *forester[B], sortTo int) *classSides[B] {
+	s := &classSides[B]{g: g, k: g.rows.k, exact: g.rows.weight == nil, sortTo: sortTo}
+	s.left = make([]float64, s.k)
 	s.rowClass = make([]uint8, s.sortTo)
 	s.rowWeight = make([]float64, s.sortTo)
 	s.spare = make([]uint64, s.sortTo)
 	for i := range s.keys {
 		s.keys[i] = make([]uint64, s.sortTo)
-		s.touched[i] = make([]uint64, (most+63)/64)
-		if s.lean {
-			s.counts[i] = make([]uint32, most<<s.shift)
-		} else {
-			s.weights[i] = make([]float64, most<<s.shift)
-		}
 	}
 	return s
 }
@@ -149,21 +146,7 @@ func (s *classSides[B]) start(nd *work) {
 }
 
 func (s *classSides[B]) try(nd *work, features []int32) bool {
-	varied := false
-	plain := features
-	if s.g.nominal {
-		plain = s.numeric[:0]
-		for _, j := range features {
-			switch {
-			case s.g.t.column[j].categorical:
-				varied = s.subsets(nd, j) || varied
-			default:
-				plain = append(plain, j)
-			}
-		}
-		s.numeric = plain
-	}
-	features = plain
+	features, varied := s.nominal(nd, features)
 	for len(features) > 0 {
 		some := features[:min(len(features), 6)]
 		features = features[len(some):]
@@ -178,6 +161,23 @@ func (s *classSides[B]) try(nd *work, features []int32) bool {
 		}
 	}
 	return varied
+}
+
+// nominal judges the categorical ones among features, reports whether one of
+// them has two values in the node, and returns the others.
+func (s *classSides[B]) nominal(nd *work, features []int32) (numeric []int32, varied bool) {
+	if !s.g.nominal {
+		return features, false
+	}
+	s.numeric = s.numeric[:0]
+	for _, j := range features {
+		if s.g.t.column[j].categorical {
+			varied = s.subsets(nd, j) || varied
+		} else {
+			s.numeric = append(s.numeric, j)
+		}
+	}
+	return s.numeric, varied
 }
 
 // sorted judges features by sorting the node's rows by each.
@@ -295,7 +295,8 @@ func (s *classSides[B]) scanSorted(nd *work, j int32, keys []uint64, missingLeft
 				rest := nd.weight - weight
 				if v := squareL*rest + squareR*weight; v > best*weight*rest {
 					best = squareL/weight + squareR/rest
-					s.g.split = choice{j, int32(before), int32(b), missingLeft, seen, best, nil}
+					copy(s.best, s.left)
+					s.g.split = choice{j, int32(before), int32(b), missingLeft, seen, best, nil, s.best}
 				}
 			}
 			before = b
@@ -311,19 +312,10 @@ func (s *classSides[B]) binned(nd *work, features []int32) bool {
 	for i, j := range features {
 		s.prepare(i, j, rows)
 	}
-	if s.lean {
-		s.fillCounts(rows, features)
-	} else {
-		s.fillWeights(rows, features)
-	}
+	s.fill(rows, features)
 	varied := false
 	for i, j := range features {
-		gone := t.column[j].bins()
-		if s.lean {
-			varied = scanBins(s, nd, i, j, s.counts[i], gone) || varied
-		} else {
-			varied = scanBins(s, nd, i, j, s.weights[i], gone) || varied
-		}
+		varied = s.scanBins(nd, i, j, t.column[j].bins()) || varied
 	}
 	return varied
 }
@@ -341,11 +333,7 @@ func (s *classSides[B]) prepare(i int, j int32, rows []uint64) {
 		if r := width & 63; r != 0 {
 			touched[len(touched)-1] = 1<<r - 1
 		}
-		if s.lean {
-			clear(s.counts[i][:width<<s.shift])
-		} else {
-			clear(s.weights[i][:width<<s.shift])
-		}
+		clear(s.weights[i][:width<<s.shift])
 		return
 	}
 	clear(touched)
@@ -357,65 +345,13 @@ func (s *classSides[B]) prepare(i int, j int32, rows []uint64) {
 	for w, m := range touched {
 		for ; m != 0; m &= m - 1 {
 			at := (w*64 + bits.TrailingZeros64(m)) << s.shift
-			if s.lean {
-				clear(s.counts[i][at : at+1<<s.shift])
-			} else {
-				clear(s.weights[i][at : at+1<<s.shift])
-			}
+			clear(s.weights[i][at : at+1<<s.shift])
 		}
 	}
 }
 
-// fillCounts adds the rows to the candidates' histograms in one pass over
-// the rows.
-func (s *classSides[B]) fillCounts(rows []uint64, features []int32) {
-	t := s.g.t
-	var f [6]int32
-	for i := range f {
-		f[i] = features[min(i, len(features)-1)]
-	}
-	shift := s.shift & 15
-	h0, h1, h2, h3, h4, h5 := s.counts[0], s.counts[1], s.counts[2], s.counts[3], s.counts[4], s.counts[5]
-	table, stride := t.rows, t.stride
-	switch n := len(features); {
-	case n > 4:
-		for _, e := range rows {
-			at := int(e>>32) * stride
-			x := table[at : at+stride]
-			c, w := uint(e&0xff), uint32(e)>>8
-			h0[uint(x[f[0]])<<shift+c] += w
-			h1[uint(x[f[1]])<<shift+c] += w
-			h2[uint(x[f[2]])<<shift+c] += w
-			h3[uint(x[f[3]])<<shift+c] += w
-			h4[uint(x[f[4]])<<shift+c] += w
-			if n > 5 {
-				h5[uint(x[f[5]])<<shift+c] += w
-			}
-		}
-	case n > 1:
-		for _, e := range rows {
-			at := int(e>>32) * stride
-			x := table[at : at+stride]
-			c, w := uint(e&0xff), uint32(e)>>8
-			h0[uint(x[f[0]])<<shift+c] += w
-			h1[uint(x[f[1]])<<shift+c] += w
-			if n > 2 {
-				h2[uint(x[f[2]])<<shift+c] += w
-			}
-			if n > 3 {
-				h3[uint(x[f[3]])<<shift+c] += w
-			}
-		}
-	default:
-		col := t.cols[int(f[0])*t.n : (int(f[0])+1)*t.n]
-		for _, e := range rows {
-			h0[uint(col[e>>32])<<shift+uint(e&0xff)] += uint32(e) >> 8
-		}
-	}
-}
-
-// fillWeights is fillCounts with weights; cell k of a bin counts rows.
-func (s *classSides[B]) fillWeights(rows []uint64, features []int32) {
+// fill adds the rows to the candidates' histograms; cell k of a bin counts rows.
+func (s *classSides[B]) fill(rows []uint64, features []int32) {
 	t := s.g.t
 	weight := s.g.rows.weight
 	for _, e := range rows {
@@ -437,7 +373,8 @@ func (s *classSides[B]) fillWeights(rows []uint64, features []int32) {
 
 // scanBins walks a histogram and judges the split between each two occupied
 // bins; it reports whether there are two.
-func scanBins[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j int32, hist []W, gone int) bool {
+func (s *classSides[B]) scanBins(nd *work, i int, j int32, gone int) bool {
+	hist := s.weights[i]
 	cells := 1 << s.shift
 	at := gone << s.shift
 	seen := false
@@ -447,27 +384,27 @@ func scanBins[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j 
 		}
 	}
 	if seen {
-		scanSide(s, nd, i, j, hist, gone, true, true)
+		s.scanSide(nd, i, j, gone, true, true)
 	}
-	return scanSide(s, nd, i, j, hist, gone, false, seen)
+	return s.scanSide(nd, i, j, gone, false, seen)
 }
 
-func scanSide[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j int32, hist []W, gone int, missingLeft, seen bool) bool {
+func (s *classSides[B]) scanSide(nd *work, i int, j int32, gone int, missingLeft, seen bool) bool {
 	clear(s.left)
+	hist := s.weights[i]
 	least := float64(s.g.o.MinSamplesLeaf)
 	cells := 1 << s.shift
 	k := s.k
 	var weight, count float64
 	squareL, squareR := 0.0, s.square
 	left, sums := s.left[:k], nd.sums[:k]
-	take := func(cell []W) {
+	take := func(cell []float64) {
 		sum := 0.0
 		for c := range left {
-			v := cell[c]
-			if v == 0 {
+			w := cell[c]
+			if w == 0 {
 				continue
 			}
-			w := float64(v)
 			l := left[c]
 			r := sums[c] - l
 			squareL += w * (2*l + w)
@@ -476,9 +413,7 @@ func scanSide[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j 
 			sum += w
 		}
 		weight += sum
-		if !s.lean {
-			count += float64(cell[k])
-		}
+		count += cell[k]
 	}
 	if missingLeft {
 		take(hist[gone<<s.shift : (gone+1)<<s.shift])
@@ -493,7 +428,7 @@ func scanSide[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j 
 				break
 			}
 			cell := hist[b<<s.shift : b<<s.shift+cells]
-			var any W
+			any := 0.0
 			for _, v := range cell {
 				any += v
 			}
@@ -502,11 +437,11 @@ func scanSide[B index, W uint32 | float64](s *classSides[B], nd *work, i int, j 
 			}
 			if before >= 0 {
 				varied = true
-				if s.lean || count >= least && nd.count-count >= least {
+				if count >= least && nd.count-count >= least {
 					rest := nd.weight - weight
 					if v := squareL*rest + squareR*weight; v > best*weight*rest {
 						best = squareL/weight + squareR/rest
-						s.g.split = choice{j, int32(before), int32(b), missingLeft, seen, best, nil}
+						s.g.split = choice{j, int32(before), int32(b), missingLeft, seen, best, nil, nil}
 					}
 				}
 			}

@@ -373,7 +373,7 @@ func growForest[B index](ctx context.Context, data *Data, rows *rowSet, columns 
 		if err := g.grow(ctx, uint64(i)); err != nil {
 			return err
 		}
-		src.Trees[i] = g.out
+		src.Trees[i] = g.tree()
 		importance[i] = g.importance
 		if o.OutOfBag || o.Permutation {
 			permuted[i] = g.unseen()

@@ -32,7 +32,7 @@ type forester[B index] struct {
 	split choice // the best of the node being looked at
 	sides sides  // class or mean statistics, by which splits are judged
 
-	out         tree.SourceTree
+	out         tree.SourceTree // with room for the next tree
 	nodes       []binNode
 	sets        [][]uint64 // a bin set for each categorical split, else nil
 	categorical bool       // the tree has a categorical split
@@ -66,12 +66,13 @@ type work struct {
 
 // choice is a split by bins.
 type choice struct {
-	feature     int32    // -1 for none
-	from, to    int32    // the occupied bins on both sides; to is the missing bin when all values go left
-	missingLeft bool     // rows without the value go left
-	seen        bool     // some rows of the node lack the value
-	score       float64  // sum of squares over weight, both sides together
-	set         []uint64 // bins of a categorical split that go left
+	feature     int32     // -1 for none
+	from, to    int32     // the occupied bins on both sides; to is the missing bin when all values go left
+	missingLeft bool      // rows without the value go left
+	seen        bool      // some rows of the node lack the value
+	score       float64   // sum of squares over weight, both sides together
+	set         []uint64  // bins of a categorical split that go left
+	left        []float64 // sums of the left side where they are exact, else nil
 }
 
 // sides judges the splits of a node by one kind of statistics.
@@ -103,6 +104,8 @@ func newForester[B index](t *table[B], rows *rowSet, o *ForestOptions) *forester
 	if t.sparse != nil {
 		g.cells = make([]B, t.n)
 		g.sides = newSparseSides(g)
+	} else if countable(rows, o) {
+		g.sides = newCountSides(g)
 	} else if rows.k > 0 {
 		g.sides = newClassSides(g)
 	} else {
@@ -132,11 +135,18 @@ func (g *forester[B]) sample() {
 			g.drawn[at]++
 		}
 	}
+	n := 0
+	idx := g.idx[:len(live)]
 	for _, i := range live {
-		if c := g.drawn[i]; c > 0 {
-			g.idx = append(g.idx, g.entry(i, c))
+		c := g.drawn[i]
+		idx[n] = g.entry(i, c)
+		drawn := 0 // without a branch, which could not be foreseen
+		if c > 0 {
+			drawn = 1
 		}
+		n += drawn
 	}
+	g.idx = idx[:n]
 }
 
 func (g *forester[B]) entry(i, times uint32) uint64 {
@@ -151,7 +161,11 @@ func (g *forester[B]) entry(i, times uint32) uint64 {
 func (g *forester[B]) grow(ctx context.Context, number uint64) error {
 	g.rng = newStream(g.o.Seed, number)
 	g.sample()
-	g.out = tree.SourceTree{Output: -1}
+	u := &g.out
+	*u = tree.SourceTree{
+		Output: -1, Feature: u.Feature[:0], Threshold: u.Threshold[:0], MissingLeft: u.MissingLeft[:0],
+		Left: u.Left[:0], Right: u.Right[:0], Cover: u.Cover[:0], Value: u.Value[:0],
+	}
 	g.nodes, g.sets = g.nodes[:0], g.sets[:0]
 	g.categorical = false
 	g.importance = make([]float64, g.t.d)
@@ -172,6 +186,15 @@ func (g *forester[B]) grow(ctx context.Context, number uint64) error {
 		g.out.Category = slices.Clone(g.sets)
 	}
 	return err
+}
+
+// tree returns the newest tree in slices of its own.
+func (g *forester[B]) tree() tree.SourceTree {
+	t := g.out
+	t.Feature, t.Threshold, t.MissingLeft = slices.Clone(t.Feature), slices.Clone(t.Threshold), slices.Clone(t.MissingLeft)
+	t.Left, t.Right = slices.Clone(t.Left), slices.Clone(t.Right)
+	t.Cover, t.Value = slices.Clone(t.Cover), slices.Clone(t.Value)
+	return t
 }
 
 // depthFirst splits every node that can be split; the newest first, because
@@ -202,6 +225,7 @@ func (g *forester[B]) bestFirst(ctx context.Context, root work) error {
 	push := func(nd work) {
 		if g.look(&nd) {
 			nd.split = g.split
+			nd.split.left = slices.Clone(g.split.left)
 			open = append(open, nd)
 		} else {
 			g.close(&nd)
@@ -312,12 +336,11 @@ func (g *forester[B]) columnOf(j int32, nd *work) []B {
 	return g.cells
 }
 
-// divide splits a node by g.split and returns its children.
+// divide splits a node by g.split and returns its children. Of a child known to
+// be pure beforehand, the rows are lost: they are not needed again.
 func (g *forester[B]) divide(nd *work) (left, right work) {
 	s := &g.split
 	c := &g.t.column[s.feature]
-	col := g.columnOf(s.feature, nd)
-	gone := B(c.bins())
 	var threshold float64
 	var bin int
 	switch {
@@ -328,45 +351,27 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 		bin = c.edge(int(s.from), int(s.to))
 		threshold = c.edges[bin]
 	}
-	cutAt := B(bin)
-	idx, tmp := g.idx, g.tmp
-	l, r := nd.lo, 0
-	switch {
-	case s.set != nil:
-		for _, e := range idx[nd.lo:nd.hi] {
-			if inSet(s.set, int(col[e>>32]), c.bins(), s.missingLeft) {
-				idx[l] = e
-				l++
-			} else {
-				tmp[r] = e
-				r++
-			}
+	left = work{lo: nd.lo, depth: nd.depth + 1, sums: g.sums()}
+	right = work{hi: nd.hi, depth: nd.depth + 1, sums: g.sums()}
+	if s.left == nil {
+		left.hi = g.arrange(nd, int32(bin), true, true)
+		right.lo = left.hi
+		g.sides.part(nd, &left, &right)
+	} else {
+		for k, l := range s.left {
+			r := nd.sums[k] - l
+			left.sums[k], right.sums[k] = l, r
+			left.weight += l
+			right.weight += r
 		}
-	case s.missingLeft && s.seen:
-		for _, e := range idx[nd.lo:nd.hi] {
-			idx[l], tmp[r] = e, e
-			right := 0
-			if b := col[e>>32]; b > cutAt && b != gone {
-				right = 1
-			}
-			l += 1 - right
-			r += right
+		keepLeft, keepRight := !g.sides.pure(&left), !g.sides.pure(&right)
+		left.hi = g.arrange(nd, int32(bin), keepLeft, keepRight)
+		right.lo = left.hi
+		if !keepLeft {
+			right.lo, right.hi = nd.lo, left.hi
 		}
-	default:
-		for _, e := range idx[nd.lo:nd.hi] {
-			idx[l], tmp[r] = e, e
-			right := 0
-			if col[e>>32] > cutAt {
-				right = 1
-			}
-			l += 1 - right
-			r += right
-		}
+		left.count, right.count = float64(left.hi-left.lo), float64(right.hi-right.lo)
 	}
-	copy(idx[l:nd.hi], tmp[:r])
-	left = work{lo: nd.lo, hi: l, depth: nd.depth + 1, sums: g.sums()}
-	right = work{lo: l, hi: nd.hi, depth: nd.depth + 1, sums: g.sums()}
-	g.sides.part(nd, &left, &right)
 	missingLeft := s.missingLeft
 	if !s.seen {
 		missingLeft = left.weight >= right.weight
@@ -383,4 +388,57 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 	g.nodes[nd.slot] = binNode{feature: s.feature, left: left.slot, bin: uint16(bin), missingLeft: missingLeft}
 	g.importance[s.feature] += max(s.score+nd.impure, 0)
 	return left, right
+}
+
+// arrange moves the rows of a node that go left by g.split, whose last bin on
+// the left is cut, before those that go right, each in their order, and
+// returns where the left ones end. Of two sides only one may be wanted: its
+// rows are moved to the front, and their end is returned.
+func (g *forester[B]) arrange(nd *work, cut int32, wantLeft, wantRight bool) int {
+	s := &g.split
+	rows := g.idx[nd.lo:nd.hi]
+	if !wantLeft && !wantRight {
+		return nd.lo
+	}
+	col := g.columnOf(s.feature, nd)
+	l, r := 0, 0
+	if s.set != nil {
+		bins := g.t.column[s.feature].bins()
+		for _, e := range rows {
+			if inSet(s.set, int(col[e>>32]), bins, s.missingLeft) {
+				rows[l] = e
+				l++
+			} else {
+				g.tmp[r] = e
+				r++
+			}
+		}
+		copy(rows[l:], g.tmp[:r])
+		return nd.lo + l
+	}
+	gone := int32(-1) // the bin that goes left though it is above the cut
+	if s.missingLeft && s.seen {
+		gone = int32(g.t.column[s.feature].bins())
+	}
+	switch tmp := g.tmp[:len(rows)]; {
+	case wantLeft && wantRight:
+		for _, e := range rows {
+			rows[l], tmp[r] = e, e
+			right := above(int32(col[e>>32]), cut, gone)
+			l += 1 - right
+			r += right
+		}
+		copy(rows[l:], tmp[:r])
+	case wantLeft:
+		for _, e := range rows {
+			rows[l] = e
+			l += 1 - above(int32(col[e>>32]), cut, gone)
+		}
+	default:
+		for _, e := range rows {
+			rows[l] = e
+			l += above(int32(col[e>>32]), cut, gone)
+		}
+	}
+	return nd.lo + l
 }

@@ -152,7 +152,7 @@ func (s *meanSides[B]) scan(nd *work, j int32, left meanCell, bins []int32, miss
 			right := nd.sums[0] - left.sum
 			if left.weight > 0 && rest > 0 {
 				if v := left.sum*left.sum/left.weight + right*right/rest; v > s.g.split.score {
-					s.g.split = choice{j, bins[i-1], b, missingLeft, seen, v, nil}
+					s.g.split = choice{j, bins[i-1], b, missingLeft, seen, v, nil, nil}
 				}
 			}
 		}

@@ -162,7 +162,7 @@ func (g *forester[B]) scanGroups(nd *work, j int32, groups []setGroup, missing *
 			}
 			score := worth(nd, &left)
 			if score > g.split.score {
-				g.offer(nd, choice{j, 0, 0, missingLeft, missing != nil, score, setOf(groups[:i+1], gone)}, left.count)
+				g.offer(nd, choice{j, 0, 0, missingLeft, missing != nil, score, setOf(groups[:i+1], gone), nil}, left.count)
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func (g *forester[B]) tossSet(nd *work, j int32, groups []setGroup, missing *set
 	if missingLeft {
 		left.add(missing)
 	}
-	g.offer(nd, choice{j, 0, 0, missingLeft, missing != nil, worth(nd, &left), setOf(chosen, gone)}, left.count)
+	g.offer(nd, choice{j, 0, 0, missingLeft, missing != nil, worth(nd, &left), setOf(chosen, gone), nil}, left.count)
 }
 
 // add adds the sums of another group.

@@ -381,7 +381,7 @@ func (s *sparseSides[B]) judge(nd *work, j int32, groups []setGroup, missing *se
 		}
 		if squareL*rest+squareR*left.weight > g.split.score*left.weight*rest {
 			score := squareL/left.weight + squareR/rest
-			g.split = choice{j, groups[i].bin, to, missingLeft, missing != nil, score, nil}
+			g.split = choice{j, groups[i].bin, to, missingLeft, missing != nil, score, nil, nil}
 		}
 	}
 }
