@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"cloister/builder/internal/client"
-	"cloister/shared/bundle"
 	"cloister/shared/channel"
 	"cloister/shared/sign"
 )
@@ -71,7 +69,9 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		added[path] = targetOf(file)
+		if _, added[path], err = targetOf(file); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	for path := range next.Targets {
 		for other := range added {
@@ -82,6 +82,11 @@ func (c *rolloutCommand) Run(ctx context.Context, s streams) error {
 	}
 	for path, target := range added {
 		next.Targets[path] = target
+	}
+	if minor, err := edge.ChannelMinor(ctx); err != nil {
+		return err
+	} else if minor < channel.Minor {
+		next.Bare() // titles can wait until the deployment reads them
 	}
 	text, err := channel.Sign(key, *next)
 	if err != nil {
@@ -128,16 +133,20 @@ func upload(ctx context.Context, edge *client.Edge, file string) (string, channe
 	if err != nil {
 		return "", channel.Target{}, err
 	}
-	b, err := bundle.Decode(body, bundle.Limits{})
+	path, target, err := targetOf(body)
 	if err != nil {
 		return "", channel.Target{}, err
 	}
-	target := targetOf(body)
-	path := fmt.Sprintf("%s/%s/%x.bundle", b.Manifest().Name, b.Manifest().Version, target.SHA256)
 	return path, target, edge.Store(ctx, path, body)
 }
 
-// targetOf is what a channel says of a bundle.
-func targetOf(file []byte) channel.Target {
-	return channel.Target{Length: int64(len(file)), SHA256: sha256.Sum256(file)}
+// targetOf returns the path of a bundle and what a channel says of it.
+func targetOf(file []byte) (string, channel.Target, error) {
+	b, err := decode(file)
+	if err != nil {
+		return "", channel.Target{}, err
+	}
+	m, sum := b.Manifest(), b.SHA256()
+	return fmt.Sprintf("%s/%s/%x.bundle", m.Name, m.Version, sum),
+		channel.Target{Length: int64(len(file)), SHA256: sum, Title: m.Title, Schema: m.Schema.Name}, nil
 }

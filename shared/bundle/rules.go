@@ -15,9 +15,9 @@ type rule struct {
 
 var (
 	short = rule{"1 to 128 bytes on one line without control characters",
-		func(s string) bool { return s != "" && oneLine(s, 128) }}
+		func(s string) bool { return s != "" && OneLine(s, 128) }}
 	shortOrNone = rule{"at most 128 bytes on one line without control characters",
-		func(s string) bool { return oneLine(s, 128) }}
+		func(s string) bool { return OneLine(s, 128) }}
 	prose = rule{"1 to 8192 bytes without control characters",
 		func(s string) bool { return s != "" && len(s) <= 8192 && plain(s) }}
 	proseOrNone = optional(prose, "at most 8192 bytes without control characters")
@@ -102,9 +102,10 @@ func plain(s string) bool {
 	return utf8.ValidString(s)
 }
 
-// oneLine reports whether s is plain text of at most n bytes without line ends
-// and tabs.
-func oneLine(s string, n int) bool {
+// OneLine reports whether s is what a manifest takes for a line of text, such as
+// a title: UTF-8 of at most n bytes without control characters, line ends and
+// characters that reorder the text around them. The empty text is one.
+func OneLine(s string, n int) bool {
 	return len(s) <= n && !strings.ContainsAny(s, "\n\t") && plain(s)
 }
 

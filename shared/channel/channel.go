@@ -18,10 +18,17 @@
 // Targets are in byte order of their paths. Limits: 64 KiB, [MaxTargets]
 // targets. Compatibility: readers accept every minor version up to [Minor] of
 // major version [Major] and refuse all others by number; a minor version adds
-// fields. testdata/kit holds test vectors: one file, one failure.
+// fields. Version 1.1 has, after the hashes of at least one target,
 //
-// Source: The Update Framework 1.0, sections 4.5 and 5.3 to 5.6; differs in
-// the envelope (DSSE 1.0) and in leaving roles and thresholds out.
+//	"custom":{"schema":"flow","title":"Flows of any source"}
+//
+// with one of both fields or both; without any, the version is 1.0, which
+// programs before 1.3.0 read, too. testdata/kit holds test vectors: one file,
+// one failure.
+//
+// Source: The Update Framework 1.0, sections 4.5, 5.3 to 5.6 and, for custom,
+// 4.4; differs in the envelope (DSSE 1.0) and in leaving roles and thresholds
+// out.
 package channel
 
 import (
@@ -36,14 +43,16 @@ import (
 	"strings"
 	"time"
 
+	"cloister/shared/bundle"
 	"cloister/shared/sign"
 )
 
-// Type, Major and Minor are the document that [Sign] writes.
+// Type and Major are the document that [Sign] writes, Minor the highest minor
+// version: that of documents with a title or a schema.
 const (
 	Type  = "cloister-channel"
 	Major = 1
-	Minor = 0
+	Minor = 1
 )
 
 // MediaType is the payload type of the envelope.
@@ -56,6 +65,8 @@ const MaxTargets = 128
 const (
 	maxName    = 64
 	maxPath    = 256
+	maxTitle   = 128 // bytes, as in a manifest
+	maxSchema  = 64
 	maxInteger = 1<<53 - 1 // JSON numbers are doubles for many readers
 )
 
@@ -74,6 +85,19 @@ type Channel struct {
 type Target struct {
 	Length int64 // bytes, 1 to 2^53-1
 	SHA256 [32]byte
+	// Title and Schema are for lists of what nobody has loaded yet: what the
+	// file says of itself, as whoever signs the channel has read it. Title is a
+	// line of at most 128 bytes ([bundle.OneLine]), Schema at most 64 of A-Z,
+	// a-z, 0-9, '.', '_' and '-'; empty where nothing is said.
+	Title, Schema string
+}
+
+// Bare takes Title and Schema off all targets: c is then a document that
+// readers of version 1.0 know.
+func (c *Channel) Bare() {
+	for path, t := range c.Targets {
+		c.Targets[path] = Target{Length: t.Length, SHA256: t.SHA256}
+	}
 }
 
 // Target returns what the path must hold, or false if the channel does not
@@ -137,8 +161,14 @@ type document struct {
 }
 
 type target struct {
-	Length int64  `json:"length"`
-	Hashes hashes `json:"hashes"`
+	Length int64   `json:"length"`
+	Hashes hashes  `json:"hashes"`
+	Custom *custom `json:"custom,omitempty"`
+}
+
+type custom struct {
+	Schema string `json:"schema,omitempty"`
+	Title  string `json:"title,omitempty"`
 }
 
 type hashes struct {
@@ -191,10 +221,16 @@ func (c *Channel) appendJSON() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	d := document{Type, fmt.Sprintf("%d.%d", Major, Minor), c.Name, c.Version, c.Expires.UTC().Format(time.RFC3339), map[string]target{}}
+	minor := 0
+	targets := make(map[string]target, len(c.Targets))
 	for path, t := range c.Targets {
-		d.Targets[path] = target{t.Length, hashes{hex.EncodeToString(t.SHA256[:])}}
+		to := target{Length: t.Length, Hashes: hashes{hex.EncodeToString(t.SHA256[:])}}
+		if t.Title != "" || t.Schema != "" {
+			minor, to.Custom = Minor, &custom{t.Schema, t.Title}
+		}
+		targets[path] = to
 	}
+	d := document{Type, fmt.Sprintf("%d.%d", Major, minor), c.Name, c.Version, c.Expires.UTC().Format(time.RFC3339), targets}
 	b, err := json.Marshal(d)
 	if err != nil {
 		return nil, &FormatError{"", err.Error()} // unreachable: check leaves nothing that JSON cannot say
@@ -230,7 +266,11 @@ func parse(payload []byte) (*Channel, error) {
 		if err != nil || len(sum) != 32 {
 			return nil, &FormatError{"targets", fmt.Sprintf("%.64q: want a SHA-256", path)}
 		}
-		c.Targets[path] = Target{t.Length, [32]byte(sum)}
+		to := Target{Length: t.Length, SHA256: [32]byte(sum)}
+		if t.Custom != nil {
+			to.Title, to.Schema = t.Custom.Title, t.Custom.Schema
+		}
+		c.Targets[path] = to
 	}
 	again, err := c.appendJSON()
 	if err != nil {
@@ -269,8 +309,14 @@ func (c *Channel) check() error {
 		if !isPath(path) {
 			return &FormatError{"targets", fmt.Sprintf("want a relative path, got %.64q", path)}
 		}
-		if n := c.Targets[path].Length; n < 1 || n > maxInteger {
-			return &FormatError{"targets", fmt.Sprintf("%.64q: want a length of 1 to 2^53-1, got %d", path, n)}
+		t := c.Targets[path]
+		switch {
+		case t.Length < 1 || t.Length > maxInteger:
+			return &FormatError{"targets", fmt.Sprintf("%.64q: want a length of 1 to 2^53-1, got %d", path, t.Length)}
+		case !bundle.OneLine(t.Title, maxTitle):
+			return &FormatError{"targets", fmt.Sprintf("%.64q: title: want at most %d bytes on one line, got %.64q", path, maxTitle, t.Title)}
+		case t.Schema != "" && !only(t.Schema, "._-") || len(t.Schema) > maxSchema:
+			return &FormatError{"targets", fmt.Sprintf("%.64q: schema: want at most %d of A-Z, a-z, 0-9 and ._-, got %.64q", path, maxSchema, t.Schema)}
 		}
 	}
 	return nil

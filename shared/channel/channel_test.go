@@ -37,7 +37,7 @@ var expires = time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 func sample() channel.Channel {
 	sum := sha256.Sum256([]byte("bundle"))
 	return channel.Channel{Name: "stable", Version: 7, Expires: expires, Targets: map[string]channel.Target{
-		fmt.Sprintf("flows/1.0.0/%x.bundle", sum):     {Length: 160985, SHA256: sum},
+		fmt.Sprintf("flows/1.0.0/%x.bundle", sum):     {Length: 160985, SHA256: sum, Title: "Flows of <any> source", Schema: "flow"},
 		fmt.Sprintf("telemetry/0.9.1/%x.bundle", sum): {Length: 1, SHA256: sum},
 	}}
 }
@@ -120,6 +120,34 @@ func TestOpen_readsWhatSignWrote(t *testing.T) {
 	}
 }
 
+// A document says 1.1 only where it has a title or a schema: what 1.0 can say
+// is written as it always was.
+func TestSign_minorVersion(t *testing.T) {
+	private, public := keyOf(t, "publisher")
+	payload := func(c channel.Channel) string {
+		b, _, err := sign.Unseal(signed(t, private, c), channel.MediaType, []sign.Key{public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	c := sample()
+	before := maps.Clone(c.Targets)
+	if got := payload(c); !strings.Contains(got, `"spec_version":"1.1"`) || strings.Count(got, `"custom"`) != 1 {
+		t.Errorf("with a title: %s", got)
+	}
+	c.Targets = maps.Clone(c.Targets)
+	c.Bare()
+	if got := payload(c); !strings.Contains(got, `"spec_version":"1.0"`) || strings.Contains(got, "custom") {
+		t.Errorf("bare: %s", got)
+	}
+	for path, target := range c.Targets {
+		if w := before[path]; target.SHA256 != w.SHA256 || target.Length != w.Length {
+			t.Errorf("%s: %+v, was %+v", path, target, w)
+		}
+	}
+}
+
 func TestOpen_rollbackAndExpiry(t *testing.T) {
 	private, public := keyOf(t, "publisher")
 	text := signed(t, private, sample())
@@ -154,30 +182,40 @@ func TestSign_refuses(t *testing.T) {
 	path := func(p string) func(*channel.Channel) {
 		return func(c *channel.Channel) { c.Targets = map[string]channel.Target{p: {Length: 1}} }
 	}
+	labels := func(title, schema string) func(*channel.Channel) {
+		return func(c *channel.Channel) {
+			c.Targets = map[string]channel.Target{"a": {Length: 1, Title: title, Schema: schema}}
+		}
+	}
 	tests := map[string]struct {
 		change func(*channel.Channel)
 		field  string
 	}{
-		"no name":          {func(c *channel.Channel) { c.Name = "" }, "name"},
-		"long name":        {func(c *channel.Channel) { c.Name = strings.Repeat("a", 65) }, "name"},
-		"capital":          {func(c *channel.Channel) { c.Name = "Stable" }, "name"},
-		"dash first":       {func(c *channel.Channel) { c.Name = "-a" }, "name"},
-		"version 0":        {func(c *channel.Channel) { c.Version = 0 }, "version"},
-		"version too big":  {func(c *channel.Channel) { c.Version = 1 << 53 }, "version"},
-		"no expiry":        {func(c *channel.Channel) { c.Expires = time.Time{} }, "expires"},
-		"far expiry":       {func(c *channel.Channel) { c.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "expires"},
-		"no length":        {func(c *channel.Channel) { c.Targets = map[string]channel.Target{"a": {}} }, "targets"},
-		"length too big":   {func(c *channel.Channel) { c.Targets = map[string]channel.Target{"a": {Length: 1 << 53}} }, "targets"},
-		"empty path":       {path(""), "targets"},
-		"absolute path":    {path("/a"), "targets"},
-		"climbing path":    {path("a/../b"), "targets"},
-		"dot file":         {path("a/.b"), "targets"},
-		"backslash":        {path(`a\b`), "targets"},
-		"space":            {path("a b"), "targets"},
-		"not UTF-8":        {path("a\xff"), "targets"},
-		"folder":           {path("a/"), "targets"},
-		"long path":        {path(strings.Repeat("a", 257)), "targets"},
-		"too many targets": {func(c *channel.Channel) { c.Targets = many(channel.MaxTargets + 1) }, "targets"},
+		"no name":            {func(c *channel.Channel) { c.Name = "" }, "name"},
+		"long name":          {func(c *channel.Channel) { c.Name = strings.Repeat("a", 65) }, "name"},
+		"capital":            {func(c *channel.Channel) { c.Name = "Stable" }, "name"},
+		"dash first":         {func(c *channel.Channel) { c.Name = "-a" }, "name"},
+		"version 0":          {func(c *channel.Channel) { c.Version = 0 }, "version"},
+		"version too big":    {func(c *channel.Channel) { c.Version = 1 << 53 }, "version"},
+		"no expiry":          {func(c *channel.Channel) { c.Expires = time.Time{} }, "expires"},
+		"far expiry":         {func(c *channel.Channel) { c.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "expires"},
+		"no length":          {func(c *channel.Channel) { c.Targets = map[string]channel.Target{"a": {}} }, "targets"},
+		"length too big":     {func(c *channel.Channel) { c.Targets = map[string]channel.Target{"a": {Length: 1 << 53}} }, "targets"},
+		"empty path":         {path(""), "targets"},
+		"absolute path":      {path("/a"), "targets"},
+		"climbing path":      {path("a/../b"), "targets"},
+		"dot file":           {path("a/.b"), "targets"},
+		"backslash":          {path(`a\b`), "targets"},
+		"space":              {path("a b"), "targets"},
+		"not UTF-8":          {path("a\xff"), "targets"},
+		"folder":             {path("a/"), "targets"},
+		"long path":          {path(strings.Repeat("a", 257)), "targets"},
+		"title of two lines": {labels("a\nb", ""), "targets"},
+		"long title":         {labels(strings.Repeat("a", 129), ""), "targets"},
+		"title no UTF-8":     {labels("a\xff", ""), "targets"},
+		"long schema":        {labels("", strings.Repeat("a", 65)), "targets"},
+		"schema of words":    {labels("", "a b"), "targets"},
+		"too many targets":   {func(c *channel.Channel) { c.Targets = many(channel.MaxTargets + 1) }, "targets"},
 	}
 	for name, tt := range tests {
 		c := sample()
@@ -206,7 +244,7 @@ func many(n int) map[string]channel.Target {
 	out := map[string]channel.Target{}
 	for i := range n {
 		sum := sha256.Sum256(fmt.Append(nil, i))
-		out[fmt.Sprintf("flows/1.%d.0/%x.bundle", i, sum)] = channel.Target{Length: 1 << 20, SHA256: sum}
+		out[fmt.Sprintf("flows/1.%d.0/%x.bundle", i, sum)] = channel.Target{Length: 1 << 20, SHA256: sum, Title: "Flows, columns of CICFlowMeter", Schema: "flow"}
 	}
 	return out
 }

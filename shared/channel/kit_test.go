@@ -66,7 +66,7 @@ func vectors(t testing.TB) []vector {
 		vector{"expired", "expired", "at the second that it expires", valid, good, expires, 0})
 	payload("another-type", "unsupported", "_type is not a channel's", swap("cloister-channel", "timestamp"))
 	payload("major-2", "unsupported", "a later major version", swap(`"1.0"`, `"2.0"`))
-	payload("minor-1", "unsupported", "a later minor version", swap(`"1.0"`, `"1.1"`))
+	payload("minor-2", "unsupported", "a later minor version", swap(`"1.0"`, `"1.2"`))
 	payload("no-minor", "unsupported", "a version of one number", swap(`"1.0"`, `"1"`))
 	payload("major-01", "format", "a second spelling of the version", swap(`"1.0"`, `"01.0"`))
 	payload("no-json", "format", "the payload is no JSON", "channel")
@@ -95,6 +95,29 @@ func vectors(t testing.TB) []vector {
 	payload("no-hash", "format", "a target without SHA-256", swap(`{"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}`, `{}`))
 	payload("another-hash", "format", "a target with one hash more", swap(`{"sha256"`, `{"sha1":"00","sha256"`))
 	payload("target-twice", "format", "one path twice", swap(`"targets":{`, `"targets":{"a/1.0.0/x.bundle":{"length":3,"hashes":{"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}},`))
+
+	labelled := func(custom string) string {
+		return strings.Replace(swap(`"1.0"`, `"1.1"`), `20015ad"}`, `20015ad"},"custom":`+custom, 1)
+	}
+	both := `{"schema":"flow","title":"A ‹title› \u0026 more"}`
+	payload("custom", "ok", "version 1.1: a target with title and schema", labelled(both))
+	payload("title-alone", "ok", "a target with a title alone", labelled(`{"title":"A"}`))
+	payload("title-longest", "ok", "a title of 128 bytes", labelled(`{"title":"`+strings.Repeat("a", 128)+`"}`))
+	payload("title-long", "format", "a title of 129 bytes", labelled(`{"title":"`+strings.Repeat("a", 129)+`"}`))
+	payload("title-line-end", "format", "a line end in a title", labelled(`{"title":"a\nb"}`))
+	payload("title-reordering", "format", "a character in a title that turns the text around it", labelled(`{"title":"a`+"\u202e"+`b"}`))
+	payload("title-not-utf8", "format", "a title that is no UTF-8", labelled("{\"title\":\"a\xff\"}"))
+	payload("title-unescaped", "format", "a title in another spelling", labelled(`{"title":"a & b"}`))
+	payload("schema-longest", "ok", "a schema of 64 bytes", labelled(`{"schema":"`+strings.Repeat("a", 64)+`"}`))
+	payload("schema-long", "format", "a schema of 65 bytes", labelled(`{"schema":"`+strings.Repeat("a", 65)+`"}`))
+	payload("schema-space", "format", "a space in a schema", labelled(`{"schema":"a b"}`))
+	payload("schema-empty", "format", "an empty schema", labelled(`{"schema":"","title":"A"}`))
+	payload("custom-order", "format", "the title before the schema", labelled(`{"title":"A","schema":"flow"}`))
+	payload("custom-empty", "format", "a custom without fields", labelled(`{}`))
+	payload("custom-null", "format", "a custom that is null", labelled(`null`))
+	payload("custom-unknown", "format", "a field in custom that this version does not know", labelled(`{"title":"A","x":1}`))
+	payload("custom-in-1.0", "format", "a title in a document of version 1.0", strings.Replace(labelled(both), `"1.1"`, `"1.0"`, 1))
+	payload("plain-in-1.1", "format", "version 1.1 without a title or a schema", swap(`"1.0"`, `"1.1"`))
 
 	foreign, err := sign.Seal(stranger, channel.MediaType, []byte(valid))
 	if err != nil {
@@ -145,7 +168,7 @@ func TestKit(t *testing.T) {
 			t.Errorf("%s is not what the generator makes: go test -update", path)
 		}
 	}
-	if len(made) < 45 {
+	if len(made) < 63 {
 		t.Errorf("%d vectors", len(made))
 	}
 	paths, err := filepath.Glob("testdata/kit/*")

@@ -53,6 +53,10 @@ func TestEdge_runbook(t *testing.T) {
 	if len(first) != 1 {
 		t.Fatalf("index %v", first)
 	}
+	entry := `"title": "Network flows"`
+	if r := d.ask("GET", "/bundles/index.json", nil); !strings.Contains(string(r.body), entry) || !strings.Contains(string(r.body), `"schema": "flow"`) {
+		t.Errorf("the index does not say what the bundle is: %s", r.body)
+	}
 	if out, err := cloister(append([]string{"rollout", "--stored", first[0]}, to...)...); err != nil || !strings.Contains(out, "version 2") {
 		t.Errorf("rolling back: %v\n%s", err, out)
 	}

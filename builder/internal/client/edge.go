@@ -37,6 +37,15 @@ func (e *Edge) Channel(ctx context.Context) ([]byte, error) {
 	return text, err
 }
 
+// ChannelMinor returns the highest minor version of channels that the
+// deployment reads; one before 1.3.0 does not say and reads 0.
+func (e *Edge) ChannelMinor(ctx context.Context) (int, error) {
+	v, err := answer[struct {
+		ChannelMinor int `json:"channel_minor"`
+	}](ctx, e.c, http.MethodGet, "version", nil, nil, true)
+	return v.ChannelMinor, err
+}
+
 // Publish makes a signed channel the current one. It is not tried again when
 // the answer is lost: a version is published once.
 func (e *Edge) Publish(ctx context.Context, channel []byte) error {

@@ -95,3 +95,18 @@ func TestEdge_reads(t *testing.T) {
 		t.Errorf("other bytes than the path says: %q, %v", file, err)
 	}
 }
+
+// What runs there says which channels it reads; a deployment before that field
+// reads those without titles.
+func TestEdge_ChannelMinor(t *testing.T) {
+	for text, want := range map[string]int{`{"release":"1.3.0","channel":7,"channel_minor":1}`: 1, `{"release":"1.2.0","channel":7}`: 0} {
+		e, _ := edge(t, map[string]http.HandlerFunc{"/version": says(200, text)})
+		if got, err := e.ChannelMinor(ctx); err != nil || got != want {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+	e, _ := edge(t, nil)
+	if _, err := e.ChannelMinor(ctx); err == nil {
+		t.Error("no answer is one")
+	}
+}

@@ -155,6 +155,8 @@ type entry struct {
 	Path    string `json:"path"` // below bundles/
 	Bytes   int64  `json:"bytes"`
 	SHA256  string `json:"sha256"`
+	Title   string `json:"title,omitempty"`
+	Schema  string `json:"schema,omitempty"`
 }
 
 // index serves the list of bundles that the page starts from: what the channel
@@ -210,15 +212,11 @@ func merge(site []byte, c *channel.Channel) ([]byte, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("the channel names no bundle")
 	}
-	size, name := old.Size, old.Default
-	if i := first(old.Bundles, name); i >= 0 {
-		size -= old.Bundles[i].Bytes
-	}
+	name := old.Default
 	if first(list, name) < 0 {
 		name = list[0].Name
 	}
-	size += list[first(list, name)].Bytes
-	for k, v := range map[string]any{"default": name, "bundles": list, "size": size} {
+	for k, v := range map[string]any{"default": name, "bundles": list, "size": old.Size - fetched(old.Bundles) + fetched(list)} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, err // unreachable: strings and numbers
@@ -233,13 +231,23 @@ func first(list []entry, name string) int {
 	return slices.IndexFunc(list, func(e entry) bool { return e.Name == name })
 }
 
+// fetched is how many bytes of a list a page loads: the newest of each name.
+func fetched(list []entry) (n int64) {
+	for i, e := range list {
+		if first(list, e.Name) == i {
+			n += e.Bytes
+		}
+	}
+	return n
+}
+
 // entries lists the bundles of a channel by name, newest version first.
 func entries(c *channel.Channel) []entry {
 	var list []entry
 	for _, p := range c.Paths() {
 		name, version, hash, ok := bundleAddress("/bundles/" + p)
 		if target := c.Targets[p]; ok && fmt.Sprintf("%x", target.SHA256) == hash {
-			list = append(list, entry{name, version, p, target.Length, hash})
+			list = append(list, entry{name, version, p, target.Length, hash, target.Title, target.Schema})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b entry) int {

@@ -204,7 +204,8 @@ func (b *bench) pointer(version int64, expires time.Time, paths ...string) []byt
 	c := channel.Channel{Name: "stable", Version: version, Expires: expires, Targets: map[string]channel.Target{}}
 	for _, p := range paths {
 		body := b.objects["bundles/"+p]
-		c.Targets[p] = channel.Target{Length: int64(len(body)), SHA256: sha256.Sum256(body)}
+		name, _, _ := strings.Cut(p, "/")
+		c.Targets[p] = channel.Target{Length: int64(len(body)), SHA256: sha256.Sum256(body), Title: "Title of " + name, Schema: "flow"}
 	}
 	text, err := channel.Sign(b.key, c)
 	if err != nil {

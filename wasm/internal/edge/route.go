@@ -134,9 +134,10 @@ func (t *talk) version() {
 		Scorer     string          `json:"scorer"`
 		Kernel     bool            `json:"kernel"` // the scorer's loops are those of the vector module
 		Attack     string          `json:"attack"`
-		Channel    int64           `json:"channel"` // its version, 0 without one
+		Channel    int64           `json:"channel"`       // its version, 0 without one
+		Minor      int             `json:"channel_minor"` // the newest minor version of channels that is read here
 		Bundles    []bundleVersion `json:"bundles"`
-	}{t.e.c.Release, t.e.c.Deployment, t.e.c.Tag, score.Version, t.e.c.Kernel, attack.Version(), 0, []bundleVersion{}}
+	}{t.e.c.Release, t.e.c.Deployment, t.e.c.Tag, score.Version, t.e.c.Kernel, attack.Version(), 0, channel.Minor, []bundleVersion{}}
 	if c, _, err := t.channel(); err == nil && c != nil {
 		answer.Channel = c.Version
 		for _, p := range c.Paths() {

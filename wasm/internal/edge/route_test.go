@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"cloister/shared/channel"
 	"cloister/shared/header"
 	"cloister/shared/sign"
 	"cloister/wasm/internal/edge"
@@ -82,12 +83,13 @@ func TestEdge_version(t *testing.T) {
 	var got struct {
 		Release, Deployment, Tag, Attack string
 		Channel                          int
+		ChannelMinor                     int `json:"channel_minor"`
 		Bundles                          []struct{ Path, SHA256 string }
 	}
 	if err := json.Unmarshal([]byte(b.ask(b.e, "GET", "/version", nil).body), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Release != "9.9.9" || got.Deployment != "d1" || got.Tag != "tagged" || got.Attack == "" || got.Channel != 3 || len(got.Bundles) != 1 || got.Bundles[0].SHA256 != sum(b.bundle) {
+	if got.Release != "9.9.9" || got.Deployment != "d1" || got.Tag != "tagged" || got.Attack == "" || got.Channel != 3 || got.ChannelMinor != channel.Minor || len(got.Bundles) != 1 || got.Bundles[0].SHA256 != sum(b.bundle) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -138,6 +140,7 @@ func TestEdge_index(t *testing.T) {
 		Sample  struct{ Path string }
 		Bundles []struct {
 			Name, Version, Path, SHA256 string
+			Title, Schema               string
 			Bytes                       int
 		}
 	}) {
@@ -162,7 +165,11 @@ func TestEdge_index(t *testing.T) {
 	if x.Default != "flows" || x.Sample.Path != "sample/lab.csv" || len(x.Bundles) != 1 || x.Bundles[0].Path != b.path || x.Bundles[0].Bytes != len(b.bundle) {
 		t.Errorf("with the channel: %+v", x)
 	}
-	if want := site.Size - site.Bundles[0].Bytes + len(b.bundle); x.Size != want {
+	if x.Bundles[0].Title != "Title of flows" || x.Bundles[0].Schema != "flow" {
+		t.Errorf("what the channel says of the bundle: %+v", x.Bundles[0])
+	}
+	rest := site.Size - site.Bundles[0].Bytes
+	if want := rest + len(b.bundle); x.Size != want {
 		t.Errorf("size %d, want %d", x.Size, want)
 	}
 	// versions by number, newest first; names by name
@@ -174,6 +181,9 @@ func TestEdge_index(t *testing.T) {
 	b.objects["channel.json"] = b.pointer(2, now.Add(hour), older, younger, first)
 	if x = read(); len(x.Bundles) != 3 || x.Bundles[0].Name != "aaa" || x.Bundles[1].Version != "10" || x.Bundles[2].Version != "9" || x.Default != "flows" {
 		t.Errorf("order: %+v", x)
+	}
+	if want := rest + 2*len(b.bundle); x.Size != want { // the page loads the newest of each name
+		t.Errorf("size with two names %d, want %d", x.Size, want)
 	}
 	b.objects["channel.json"] = []byte("{}")
 	if x = read(); len(x.Bundles) != 1 || x.Bundles[0].Path != site.Bundles[0].Path {
