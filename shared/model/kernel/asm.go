@@ -37,6 +37,7 @@ type kind byte
 const (
 	i32  kind = 0x7f
 	i64  kind = 0x7e
+	f32  kind = 0x7d
 	f64  kind = 0x7c
 	v128 kind = 0x7b
 )
@@ -97,6 +98,9 @@ func lessSigned(a, b code) code { return op(0x48, a, b) }
 // choose is a if the condition holds, else b; both are computed.
 func choose(a, b, condition code) code { return op(0x1b, a, b, condition) }
 
+func shiftSigned(a code, n int) code { return op(0x75, a, number(n)) }
+func ones(a code) code               { return op(0x69, a) } // bits that are set
+
 func wrap(a code) code             { return op(0xa7, a) } // i64 to i32
 func and64(a, b code) code         { return op(0x83, a, b) }
 func or64(a, b code) code          { return op(0x84, a, b) }
@@ -130,6 +134,8 @@ func storeF64(address, v code, offset int) code { return storeAt(0x39, 3, addres
 func addF64(a, b code) code   { return op(0xa0, a, b) }
 func subF64(a, b code) code   { return op(0xa1, a, b) }
 func mulF64(a, b code) code   { return op(0xa2, a, b) }
+func divF64(a, b code) code   { return op(0xa3, a, b) }
+func maxF64(a, b code) code   { return op(0xa5, a, b) }
 func equalF64(a, b code) code { return op(0x61, a, b) }
 
 func float(v float64) code {
@@ -152,6 +158,12 @@ func vectorAt(o uint32, offset int, operands ...code) code {
 
 func loadV(address code, offset int) code      { return vectorAt(0, offset, address) }
 func load8Splat(address code, offset int) code { return vectorAt(7, offset, address) }
+func load32Splat(address code, offset int) code {
+	return vectorAt(9, offset, address)
+}
+func load64Splat(address code, offset int) code {
+	return vectorAt(10, offset, address)
+}
 func load64Zero(address code, offset int) code { return vectorAt(0x5d, offset, address) }
 func storeV(address, v code, offset int) code  { return vectorAt(11, offset, address, v) }
 
@@ -170,8 +182,10 @@ func bytes16(b byte) code {
 }
 
 func splat8(a code) code             { return vector(15, a) }
+func splat16(a code) code            { return vector(16, a) }
 func upTo8(a, b code) code           { return vector(0x2a, a, b) } // unsigned; x86 has no test for above
 func swizzle(a, b code) code         { return vector(14, a, b) }   // a by places b, 0 from 16 on
+func andV(a, b code) code            { return vector(0x4e, a, b) }
 func andNotV(a, b code) code         { return vector(0x4f, a, b) } // a where not b
 func orV(a, b code) code             { return vector(0x50, a, b) }
 func select128(a, b, mask code) code { return vector(0x52, a, b, mask) } // a where mask
@@ -193,6 +207,22 @@ func divF64V(a, b code) code { return vector(0xf3, a, b) }
 
 // laneF64 is lane i of two.
 func laneF64(a code, i int) code { return append(vector(0x21, a), byte(i)) }
+
+func floorF64V(a code) code     { return vector(0x75, a) }
+func maxF64V(a, b code) code    { return vector(0xf7, a, b) } // a if it is not below b
+func belowF64V(a, b code) code  { return vector(0x49, a, b) }
+func shl64V(a code, n int) code { return vector(0xcb, a, number(n)) }
+func differF64V(a, b code) code { return vector(0x48, a, b) }
+func demote(a code) code        { return vector(0x5e, a) } // float64 to the lower half
+func promote(a code) code       { return vector(0x5f, a) } // the lower half to float64
+func aboveF32(a, b code) code   { return vector(0x44, a, b) }
+func anyV(a code) code          { return vector(0x53, a) } // whether a bit is set
+
+func sub32V(a, b code) code       { return vector(0xb1, a, b) }
+func narrow32to16(a, b code) code { return vector(0x85, a, b) } // signed
+func narrow16to8(a, b code) code  { return vector(0x65, a, b) } // signed
+func narrow16to8U(a, b code) code { return vector(0x66, a, b) }
+func signs8(a code) code          { return vector(0x64, a) } // a bit a byte
 
 func splat32(a code) code            { return vector(17, a) }
 func mul32V(a, b code) code          { return vector(0xb5, a, b) }

@@ -29,6 +29,7 @@ func Module() []byte { return append([]byte(nil), module...) }
 func Emit() []byte {
 	list := []*function{
 		binning("bin8", false), binning("bin16", true),
+		rank("rank8", false, false), rank("rankrows8", false, true), rank("rankrows16", true, true),
 		walk("walk8", false), walk("walk16", true),
 		leaves("leaves8", false), leaves("leaves16", true),
 	}
@@ -36,7 +37,7 @@ func Emit() []byte {
 		list = append(list, shallow(depth))
 	}
 	list = append(list, rankRow("rankrow8", false), rankRow("rankrow16", true), row("row8", false), row("row16", true))
-	list = append(list, shallowRow(), oblivious(), obliviousRow(), group())
+	list = append(list, shallowRow(), oblivious(ObliviousTrees), oblivious(2*ObliviousTrees), obliviousRow(), softmax(), group())
 	list = append(list, quadrature(len(list)))
 	return assemble(list)
 }

@@ -1,5 +1,7 @@
 package tree
 
+import "math"
+
 // Kernel is loops that do what this package's own do, faster: those of package
 // kernel, which runs beside a program in WebAssembly, or those of package native,
 // in assembly, which a program on amd64 uses from the start. Every function gives the
@@ -12,6 +14,16 @@ type Kernel struct {
 	// in pieces that are step apart. All places count bins.
 	Bin8  func(x []float64, width, rows int, keys []uint64, edges int, dst []uint8, shift, right, left, pieces, step int)
 	Bin16 func(x []float64, width, rows int, keys []uint64, edges int, dst []uint16, shift, right, left, pieces, step int)
+	// Rank8 ranks rows, rankGroup or more of width values, into columns that are
+	// step apart, RankRows8 and RankRows16 into rows that are. plan has eight words a
+	// feature: byte offset of its value in a row, column, rank of NaN; how many of
+	// its float32 edges, rounded down, are compared one by one, a multiple of four,
+	// and the byte offsets in search of these, of up to two lists in blocks of
+	// sixteen, 0 for none, and in edges of them all; each list ends in +Inf. room has
+	// rankRoom words. Without them Bin8 and Bin16 do it all.
+	Rank8      func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint8, step int, room []uint32)
+	RankRows8  func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint8, step int, room []uint32)
+	RankRows16 func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint16, step int, room []uint32)
 	// Walk8 and Walk16 take rows of 1<<shift bins down a tree; at gets the leaf
 	// of each, and active is room for as many.
 	Walk8  func(nodes []uint32, bins []uint8, shift, rows int, active []uint32, at []uint16)
@@ -55,8 +67,15 @@ type Kernel struct {
 	Quadrature func(nodes []uint64, root int, bins []uint16, phi, share []float64, hot []bool, at, rest, weight *[8]float64, room []uint64)
 	// Oblivious adds to eight sums a row, width apart, the leaves of trees, a
 	// multiple of four, that ask depth questions each: column offset<<8 | bin.
-	// numbers is room for four bytes a row; rows a multiple of 16, with Narrow of 64.
+	// numbers is room for 16 bytes in each of evenRows rows; rows a multiple of 16, with
+	// Narrow of 64.
 	Oblivious func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8)
+	// Oblivious8 is Oblivious for a multiple of eight trees, of which eight add up to
+	// 16 bits; nil without it.
+	Oblivious8 func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8)
+	// Softmax replaces rows of width margins by their softmax; table is expTable. If
+	// it is nil, this package's own does it.
+	Softmax func(values []float64, width int, table []float64)
 
 	// Narrow and Wide are for ensembles of either width of nodes; with them, Bin8,
 	// Bin16, Walk8, Walk16, Leaves8 and Leaves16 are not called.
@@ -109,9 +128,9 @@ func UsedKernel() *Kernel {
 
 // binFast is bin with the kernel, in rows of 1<<shift bins whose columns are
 // step apart.
-func binFast[T uint8 | uint16](l *layout, dst []T, shift, step int, x []float64, d int) {
-	n := len(x) / d
-	for i := range l.numeric {
+func binFast[T uint8 | uint16](e *Ensemble, dst []T, shift, step int, x []float64) {
+	l, d := &e.lay, e.features
+	one := func(i int) {
 		f := &l.numeric[i]
 		place := func(test int) int {
 			if test < 0 {
@@ -122,9 +141,23 @@ func binFast[T uint8 | uint16](l *layout, dst []T, shift, step int, x []float64,
 		pieces := (len(f.edges) + l.span - 1) / l.span
 		switch dst := any(dst).(type) {
 		case []uint8:
-			loops.Bin8(x[f.feature:], d, n, f.keys, len(f.edges), dst, shift, place(f.right), place(f.left), pieces, step)
+			loops.Bin8(x[f.feature:], d, len(x)/d, f.keys, len(f.edges), dst, shift, place(f.right), place(f.left), pieces, step)
 		case []uint16:
-			loops.Bin16(x[f.feature:], d, n, f.keys, len(f.edges), dst, shift, place(f.right), place(f.left), pieces, step)
+			loops.Bin16(x[f.feature:], d, len(x)/d, f.keys, len(f.edges), dst, shift, place(f.right), place(f.left), pieces, step)
+		}
+	}
+	if loops.Rank8 != nil && len(x) >= rankGroup*d {
+		columns, apart := shift == 0, 1<<shift
+		if columns {
+			apart = step
+		}
+		rankFast(e, dst, apart, columns, x)
+		for _, i := range e.ranking().rest {
+			one(i)
+		}
+	} else {
+		for i := range l.numeric {
+			one(i)
 		}
 	}
 	placeSets(l, dst, 1<<shift, step, x, d)
@@ -136,7 +169,30 @@ func (e *Ensemble) fastColumns(columns []uint8, step int, x []float64) {
 		rankTo(e, loops.Narrow, columns, 1, step, x)
 		return
 	}
-	binFast(&e.lay, columns, 0, step, x, e.features)
+	binFast(e, columns, 0, step, x)
+}
+
+// softmaxValues are done together: they stay in the first-level cache.
+const softmaxValues = 2048
+
+// softmaxFast is softmax of rows of k margins with the kernel.
+func softmaxFast(values []float64, k int) {
+	block := max(1, softmaxValues/k) * k
+	for len(values) > 0 {
+		m := min(block, len(values))
+		loops.Softmax(values[:m], k, expTable[:])
+		values = values[m:]
+	}
+}
+
+// expTable are the constants of exp as Kernel.Softmax reads them: of its steps,
+// then of 2**k, which takes two factors below 2**-1000, then of the series.
+var expTable = [9 + 1 + len(taylor)]float64{
+	math.Log2E, 0.5, ln2High, ln2Low, -746, // e**-746 rounds to 0
+	1<<52 + 1<<51 + 1023, -1000, 100, 0x1p-100,
+	1.0 / 6227020800,
+	taylor[0], taylor[1], taylor[2], taylor[3], taylor[4], taylor[5], taylor[6],
+	taylor[7], taylor[8], taylor[9], taylor[10], taylor[11], taylor[12],
 }
 
 const (

@@ -278,7 +278,7 @@ func bin[T uint8 | uint16](e *Ensemble, dst []T, shift int, x []float64) {
 	case loops.Narrow != nil:
 		rows, do = len(x), func(dst []T, x []float64) { rankRows(e, dst, shift, x) }
 	case loops.Bin8 != nil && len(x) >= fewRows*d:
-		rows, do = fastChunkRows, func(dst []T, x []float64) { binFast(l, dst, shift, 1, x, d) }
+		rows, do = fastChunkRows, func(dst []T, x []float64) { binFast(e, dst, shift, 1, x) }
 	}
 	for len(x) > 0 {
 		m := min(rows, len(x)/d)

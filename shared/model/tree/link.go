@@ -38,6 +38,8 @@ func (e *Ensemble) applyLink(dst []float64) {
 		for i, m := range dst {
 			dst[i] = logistic(m)
 		}
+	case e.link == Softmax && loops != nil && loops.Softmax != nil:
+		softmaxFast(dst, e.outputs)
 	case e.link == Softmax:
 		for i := 0; i < len(dst); i += e.outputs {
 			softmax(dst[i : i+e.outputs])

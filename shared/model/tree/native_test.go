@@ -108,34 +108,15 @@ func TestNativeKernels_sameBits(t *testing.T) {
 	}
 }
 
-// ladder is one balanced tree over the thresholds 0, 1, ... of one feature; its
-// leaves say how many a row is above.
-func ladder(thresholds int, missingLeft bool) tree.Source {
-	var t tree.SourceTree
-	var grow func(from, to int) int32
-	grow = func(from, to int) int32 {
-		v := len(t.Feature)
-		t.Feature, t.Threshold = append(t.Feature, -1), append(t.Threshold, 0)
-		t.Left, t.Right = append(t.Left, 0), append(t.Right, 0)
-		t.MissingLeft, t.Cover = append(t.MissingLeft, missingLeft), append(t.Cover, 1)
-		t.Value = append(t.Value, float64(from))
-		if from < to {
-			at := (from + to) / 2
-			t.Feature[v], t.Threshold[v] = 0, float64(at)
-			left := grow(from, at)
-			t.Left[v], t.Right[v] = left, grow(at+1, to)
-		}
-		return int32(v)
-	}
-	grow(0, thresholds)
-	return tree.Source{Kind: tree.Boosting, Features: 1, Outputs: 1, Trees: []tree.SourceTree{t}}
-}
-
 // Edges are searched in blocks of sixteen and ranks cut at 255 and 65,535: every
 // number of edges around those counts right, at each edge, beside it and beyond.
 func TestNativeKernels_everyNumberOfEdges(t *testing.T) {
 	directions := map[string][]bool{"right": {false}, "left": {true}, "both": {false, true}}
 	for _, n := range []int{1, 15, 16, 17, 31, 32, 33, 240, 254, 255, 256, 257, 272, 511, 512, 4095, 4096, 4097, 65534, 65535, 65536} {
+		edges := make([]float64, n)
+		for i := range edges {
+			edges[i] = float64(i)
+		}
 		x := []float64{math.NaN(), math.Inf(-1), math.Inf(1), -1, float64(n), math.Copysign(0, -1)}
 		for i := 0; i < n; i += 1 + n/2000 {
 			x = append(x, float64(i), math.Nextafter(float64(i), math.Inf(1)))
@@ -144,11 +125,11 @@ func TestNativeKernels_everyNumberOfEdges(t *testing.T) {
 			x = append(x, float64(i), float64(i)+0.5)
 		}
 		for name, lefts := range directions {
-			s := ladder(n, lefts[0])
+			s := treetest.Ladder(edges, lefts[0])
 			missing := 0.0
 			for i, left := range lefts {
 				if i > 0 {
-					s.Trees = append(s.Trees, ladder(n, left).Trees...)
+					s.Trees = append(s.Trees, treetest.Ladder(edges, left).Trees...)
 				}
 				if !left {
 					missing += float64(n)

@@ -1,6 +1,9 @@
 package tree
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // even holds oblivious trees. A row is a number per tree, a bit a level, that
 // takes no branch to make; leaves are small whole numbers, so that sums are
@@ -18,13 +21,18 @@ type even struct {
 	// cover is by tree<<evenShift and node, which is 1<<level plus the bits of
 	// the levels above.
 	cover []float64
+	// large are the trees at the front, a multiple of smallTrees, among which so many
+	// may not add up to 16 bits; after them they do.
+	large     int
+	largeOnce sync.Once
 }
 
 const (
-	evenShift = MaxLevels + 1
-	evenTrees = 4   // that Kernel.Oblivious adds up together
-	evenRows  = 256 // rows of a block; tests hold columns times that, shifted by 8
-	evenWidth = 8   // outputs that are added at once
+	evenShift  = MaxLevels + 1
+	evenTrees  = 4   // that Kernel.Oblivious adds up together
+	smallTrees = 8   // that Kernel.Oblivious8 does
+	evenRows   = 256 // rows of a block; tests hold columns times that, shifted by 8
+	evenWidth  = 8   // outputs that are added at once
 	// fewEvenRows is where going row by row is faster than a block.
 	fewEvenRows = 6
 )
@@ -225,7 +233,7 @@ type evenSums struct {
 
 func (e *Ensemble) newEvenSums() *evenSums {
 	return &evenSums{
-		make([]uint8, max(1, len(e.lay.columns))*evenRows), make([]uint8, evenTrees*evenRows),
+		make([]uint8, max(1, len(e.lay.columns))*evenRows), make([]uint8, 2*smallTrees*evenRows),
 		make([]int32, evenRows*groups(e.outputs)*evenWidth),
 	}
 }
@@ -274,13 +282,48 @@ func (e *Ensemble) scoreEvenBinned(dst []float64, bins []uint8, n int) {
 func (e *Ensemble) evenBlock(dst []float64, m int, s *evenSums) {
 	v, g := e.even, groups(e.outputs)
 	clear(s.sums)
-	size := v.padded() << v.depth * evenWidth
+	n, size := v.padded(), evenWidth<<v.depth
+	large := n
+	if loops.Oblivious8 != nil {
+		large = v.largeTrees(e.outputs)
+	}
+	small := (n - large) &^ (smallTrees - 1)
 	for i := range g {
-		loops.Oblivious(v.tests, v.depth, v.leaves[i*size:(i+1)*size], s.columns, upTo(m, loops.together()), s.sums[i*evenWidth:], g*evenWidth, v.padded(), s.numbers)
+		add := func(do func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8), from, to int) {
+			if from < to {
+				do(v.tests[from*v.depth:], v.depth, v.leaves[(i*n+from)*size:], s.columns, upTo(m, loops.together()), s.sums[i*evenWidth:], g*evenWidth, to-from, s.numbers)
+			}
+		}
+		add(loops.Oblivious, 0, large)
+		add(loops.Oblivious8, large, large+small)
+		add(loops.Oblivious, large+small, n)
 	}
 	for i := range m {
 		e.evenMargin(dst[i*e.outputs:(i+1)*e.outputs], s.sums[i*g*evenWidth:])
 	}
+}
+
+// largeTrees returns large, found when it is first asked for.
+func (v *even) largeTrees(outputs int) int {
+	v.largeOnce.Do(func() {
+		for from := 0; from+smallTrees <= v.padded(); from += smallTrees {
+			for j := range outputs {
+				sum := 0
+				for t := from; t < from+smallTrees; t++ {
+					most := 0
+					for leaf := range 1 << v.depth {
+						p := int(v.leaf(j/evenWidth, t, leaf)[j%evenWidth])
+						most = max(most, p, -p)
+					}
+					sum += most
+				}
+				if sum > math.MaxInt16 {
+					v.large = from + smallTrees
+				}
+			}
+		}
+	})
+	return v.large
 }
 
 // evenMargin turns the sums of a row into margins.

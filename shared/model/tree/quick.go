@@ -63,7 +63,7 @@ func (e *Ensemble) quick() *quick {
 func (q *quick) ranks(l *layout) {
 	for i := range l.numeric {
 		f := &l.numeric[i]
-		blocks := searchTree(f.edges)
+		blocks := searchTree(f.edges, searchBlock, searchLevels+1)
 		if len(f.edges) >= missingRank || len(blocks) > searchLevels {
 			q.large = append(q.large, i)
 			continue
@@ -88,20 +88,21 @@ func (q *quick) ranks(l *layout) {
 }
 
 // searchTree returns the edges in blocks, before them the last edge of each of
-// these blocks, and so on up to a single block. Blocks are filled with +Inf, of
-// which the last has one at least: no number is above all of it.
-func searchTree(edges []float64) [][]float64 {
-	var levels [][]float64
-	level := append(slices.Clone(edges), math.Inf(1))
+// these blocks, and so on up to a list of at most counted or to so many lists.
+// Blocks are filled with +Inf, of which the last has one at least: no number is
+// above all of it.
+func searchTree[T float32 | float64](edges []T, counted, lists int) [][]T {
+	var levels [][]T
+	level := append(slices.Clone(edges), T(math.Inf(1)))
 	for {
 		for len(level)%searchBlock != 0 {
-			level = append(level, math.Inf(1))
+			level = append(level, T(math.Inf(1)))
 		}
 		levels = slices.Insert(levels, 0, level)
-		if len(level) == searchBlock {
+		if len(level) <= counted || len(levels) == lists {
 			return levels
 		}
-		var above []float64
+		var above []T
 		for i := searchBlock - 1; i < len(level); i += searchBlock {
 			above = append(above, level[i])
 		}

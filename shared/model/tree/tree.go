@@ -67,6 +67,8 @@ type Ensemble struct {
 	aloneForm   alone
 	quickOnce   sync.Once
 	quickForm   *quick
+	rankingOnce sync.Once
+	rankingForm ranking
 
 	even    *even    // Oblivious: instead of the fields from root on
 	oblique *oblique // Isolation with oblique splits: with root, output and cover

@@ -68,6 +68,15 @@ var loops = tree.Kernel{
 		bin16(pointer(x), int32(8*width), int32(rows), pointer(keys), int32(len(keys)/2), int32(edges), pointer(dst), int32(shift+1),
 			bytesOf(right, 2), bytesOf(left, 2), int32(pieces), int32(2*step))
 	},
+	Rank8: func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint8, step int, room []uint32) {
+		rank8(pointer(x), int32(8*width), int32(rows), pointer(plan), int32(len(plan)/8), pointer(search), pointer(edges), pointer(dst), int32(step), pointer(room))
+	},
+	RankRows8: func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint8, step int, room []uint32) {
+		rankrows8(pointer(x), int32(8*width), int32(rows), pointer(plan), int32(len(plan)/8), pointer(search), pointer(edges), pointer(dst), int32(step), pointer(room))
+	},
+	RankRows16: func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint16, step int, room []uint32) {
+		rankrows16(pointer(x), int32(8*width), int32(rows), pointer(plan), int32(len(plan)/8), pointer(search), pointer(edges), pointer(dst), int32(2*step), pointer(room))
+	},
 	Walk8: func(nodes []uint32, bins []uint8, shift, rows int, active []uint32, at []uint16) {
 		walk8(pointer(nodes), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
 	},
@@ -115,8 +124,14 @@ var loops = tree.Kernel{
 		// The mean of the root is of no use: it goes to the first words.
 		quadrature(unsafe.Pointer(&context), unsafe.Pointer(&nodes[3*root]), unsafe.Pointer(weight), pointer(room), pointer(room[8:]))
 	},
+	Softmax: func(values []float64, width int, table []float64) {
+		softmax(pointer(values), int32(len(values)/width), int32(width), pointer(table))
+	},
 	Oblivious: func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8) {
-		oblivious(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
+		oblivious4(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
+	},
+	Oblivious8: func(tests []uint32, depth int, leaves []int16, columns []uint8, rows int, sums []int32, width, trees int, numbers []uint8) {
+		oblivious8(pointer(tests), int32(depth), pointer(leaves), pointer(columns), int32(rows), pointer(sums), int32(4*width), int32(trees), pointer(numbers))
 	},
 }
 
@@ -128,6 +143,15 @@ func bin8(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges 
 
 //go:wasmimport kernel bin16
 func bin16(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges int32, dst unsafe.Pointer, shift, right, left, pieces, step int32)
+
+//go:wasmimport kernel rank8
+func rank8(x unsafe.Pointer, width, rows int32, plan unsafe.Pointer, features int32, search, edges, dst unsafe.Pointer, step int32, room unsafe.Pointer)
+
+//go:wasmimport kernel rankrows8
+func rankrows8(x unsafe.Pointer, width, rows int32, plan unsafe.Pointer, features int32, search, edges, dst unsafe.Pointer, step int32, room unsafe.Pointer)
+
+//go:wasmimport kernel rankrows16
+func rankrows16(x unsafe.Pointer, width, rows int32, plan unsafe.Pointer, features int32, search, edges, dst unsafe.Pointer, step int32, room unsafe.Pointer)
 
 //go:wasmimport kernel walk8
 func walk8(nodes, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
@@ -171,8 +195,14 @@ func row8(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output uns
 //go:wasmimport kernel row16
 func row16(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output unsafe.Pointer, values int32, sums, at unsafe.Pointer)
 
-//go:wasmimport kernel oblivious
-func oblivious(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+//go:wasmimport kernel oblivious4
+func oblivious4(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+
+//go:wasmimport kernel oblivious8
+func oblivious8(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
+
+//go:wasmimport kernel softmax
+func softmax(values unsafe.Pointer, rows, width int32, table unsafe.Pointer)
 
 //go:wasmimport kernel shallowrow
 func shallowrow(tests, values, bins unsafe.Pointer, groups int32, output, sums unsafe.Pointer)

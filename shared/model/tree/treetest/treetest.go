@@ -233,6 +233,29 @@ func Rows(r *rand.Rand, o Options, n int, odd float64) []float64 {
 	return x
 }
 
+// Ladder is one balanced tree over ascending thresholds of one feature, whose
+// leaves say how many a row is above.
+func Ladder(thresholds []float64, missingLeft bool) tree.Source {
+	var t tree.SourceTree
+	var grow func(from, to int) int32
+	grow = func(from, to int) int32 {
+		v := len(t.Feature)
+		t.Feature, t.Threshold = append(t.Feature, -1), append(t.Threshold, 0)
+		t.Left, t.Right = append(t.Left, 0), append(t.Right, 0)
+		t.MissingLeft, t.Cover = append(t.MissingLeft, missingLeft), append(t.Cover, 1)
+		t.Value = append(t.Value, float64(from))
+		if from < to {
+			at := (from + to) / 2
+			t.Feature[v], t.Threshold[v] = 0, thresholds[at]
+			left := grow(from, at)
+			t.Left[v], t.Right[v] = left, grow(at+1, to)
+		}
+		return int32(v)
+	}
+	grow(0, len(thresholds))
+	return tree.Source{Kind: tree.Boosting, Features: 1, Outputs: 1, Trees: []tree.SourceTree{t}}
+}
+
 // Left says where row x goes at inner node v of t.
 func Left(t *tree.SourceTree, v int, x []float64) bool {
 	p := x[t.Feature[v]]

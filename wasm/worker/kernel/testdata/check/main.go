@@ -141,13 +141,99 @@ func shapes() []treetest.Options {
 	return list
 }
 
+// edges are ladders' thresholds: as many as lists of the search begin and end
+// at, numbers that float32 has, numbers between, several between two, and more
+// than a search among float32 tells apart.
+func edges() map[string][]float64 {
+	list := map[string][]float64{
+		"extremes": {math.Inf(-1), -math.MaxFloat64, -1e300, -math.MaxFloat32, -1, -1e-300, -5e-324, 0, 5e-324, 1e-46, 1e-45, 1, math.MaxFloat32, 1e39, 1e300, math.Inf(1)},
+	}
+	add := func(name string, counts []int, edge func(i int) float64) {
+		for _, n := range counts {
+			l := make([]float64, n)
+			for i := range l {
+				l[i] = edge(i)
+			}
+			list[fmt.Sprint(n, " ", name)] = l
+		}
+	}
+	add("whole", []int{1, 3, 4, 15, 16, 17, 46, 47, 48, 49, 254, 255, 256, 766, 767, 768, 769, 12287, 12288, 65535, 65536}, func(i int) float64 { return float64(i) })
+	add("thirds", []int{7, 47, 255, 5000}, func(i int) float64 { return float64(i-3) / 3 })
+	add("close", []int{40, 255, 3000}, func(i int) float64 { return 1 + float64(i)*0x1p-26 })  // eight to a float32
+	add("closer", []int{40, 255, 3000}, func(i int) float64 { return 1 + float64(i)*0x1p-27 }) // sixteen
+	return list
+}
+
+// ladders score rows at, beside and far from edges, in trees that are walked and,
+// up to what a column of bytes holds, in trees of one question.
+func ladders() int {
+	compared := 0
+	for name, list := range edges() {
+		x := []float64{math.NaN(), math.Inf(-1), math.Inf(1), math.Copysign(0, -1), 1e300, -1e300, 1e-300, -1e-300, math.MaxFloat32, 0.1}
+		for i := 0; i < len(list); i += 1 + len(list)/1000 {
+			x = append(x, list[i], math.Nextafter(list[i], math.Inf(-1)), math.Nextafter(list[i], math.Inf(1)), float64(float32(list[i])))
+		}
+		for _, left := range []bool{false, true} {
+			source := treetest.Ladder(list, left)
+			sources := []tree.Source{source}
+			if len(list) <= math.MaxUint8 {
+				source.Trees = nil
+				for _, t := range list {
+					source.Trees = append(source.Trees, treetest.Ladder([]float64{t}, left).Trees...)
+				}
+				sources = append(sources, source)
+			}
+			for _, s := range sources {
+				e, err := tree.New(s)
+				if err != nil {
+					fail("%s edges: %v", name, err)
+					continue
+				}
+				differ(name+" edges", e, x)
+				differ(name+" edges, whole numbers of groups", e, x[:len(x)&^15])
+				compared++
+			}
+		}
+	}
+	return compared
+}
+
+// distant are classes whose margins are up to 1,000 apart: most of the
+// probabilities are too small for a normal number, or for any.
+func distant(outputs int) tree.Source {
+	s := tree.Source{Kind: tree.Boosting, Link: tree.Softmax, Features: 1, Outputs: outputs}
+	steps := make([]float64, min(2000, 20_000/outputs))
+	for i := range steps {
+		steps[i] = float64(i)
+	}
+	for k := range outputs {
+		t := treetest.Ladder(steps, false).Trees[0]
+		t.Output = k
+		for i := range t.Value {
+			t.Value[i] *= 1020 / float64(len(steps)) * float64(k) / float64(outputs-1)
+		}
+		s.Trees = append(s.Trees, t)
+	}
+	return s
+}
+
 func main() {
 	if !kernel.Install() {
 		fail("the kernel is not there")
 	}
 	for i, o := range shapes() {
 		r := rand.New(rand.NewPCG(77, uint64(i)))
-		e, err := tree.New(treetest.Random(r, o))
+		source := treetest.Random(r, o)
+		for t := range source.Levels { // steps are as large as they can be, then get smaller, as in boosting
+			for j, v := range source.Levels[t].Value {
+				if t >= 9+i%8 {
+					source.Levels[t].Value[j] = v >> 3
+				} else if v > 0 {
+					source.Levels[t].Value[j] = tree.MaxStep
+				}
+			}
+		}
+		e, err := tree.New(source)
 		if err != nil {
 			fail("shape %d: %v", i, err)
 			continue
@@ -157,6 +243,20 @@ func main() {
 				continue
 			}
 			differ(fmt.Sprintf("shape %d, %d rows", i, n), e, treetest.Rows(r, o, n, 0.05))
+		}
+	}
+	if n := ladders(); n < 60 {
+		fail("%d ladders", n)
+	}
+	for _, outputs := range []int{2, 3, 7, 1000} {
+		x := make([]float64, min(2021, 40_000/outputs))
+		for i := range x {
+			x[i] = 2000 * float64(i) / float64(len(x)) / float64(max(1, outputs/10))
+		}
+		if e, err := tree.New(distant(outputs)); err != nil {
+			fail("%v", err)
+		} else {
+			differ(fmt.Sprint(outputs, " distant classes"), e, x)
 		}
 	}
 	real := js.Global().Get("cloisterBundle")
