@@ -40,12 +40,23 @@ async function arrange(path) {
   return null;
 }
 
+// discard gives back at once what a buffer takes up. This worker hardly computes:
+// the browser would keep it in the page's process for as long as the page is open.
+function discard(buffer) {
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(null, [buffer]);
+  port1.close();
+  port2.close();
+}
+
 async function install() {
   if (!list.files['/']) throw new Error('this worker was not built');
   for (const path of Object.keys(list.files)) {
     // The programs come after the small files. They wait: the page is starting.
     if (path === '/page.wasm') await new Promise((done) => setTimeout(done, 2000));
-    if (!await arrange(path)) throw new Error(path);
+    const bytes = await arrange(path);
+    if (!bytes) throw new Error(path);
+    discard(bytes);
   }
   await self.skipWaiting();
 }
@@ -80,7 +91,10 @@ async function answer(e) {
   }
   const held = await caches.match(path, { cacheName: name });
   const bytes = held && await checked(path, await held.arrayBuffer()) || await arrange(path).catch(() => null);
-  return bytes ? new Response(bytes, { headers: list.headers[file.headers] }) : refuse();
+  if (!bytes) return refuse();
+  const response = new Response(bytes, { headers: list.headers[file.headers] }); // has a copy
+  discard(bytes);
+  return response;
 }
 
 function refuse() {

@@ -31,11 +31,18 @@ self.onmessage = async (first) => {
   const reader = new FileReaderSync();
   // cloisterReadInto copies bytes [from, to) of file to address ptr of the
   // program's memory and returns their number. Slices taken through syscall/js
-  // would stay alive until Go collects garbage, which a scorer hardly does.
+  // would stay alive until Go collects garbage, which a scorer hardly does, and
+  // what was read until the browser does, which it puts off for 100 MB: sent to
+  // a port that is closed, it is gone at once.
   self.cloisterReadInto = (file, from, to, ptr) => {
     const bytes = new Uint8Array(reader.readAsArrayBuffer(file.slice(from, to)));
     new Uint8Array(instance.exports.mem.buffer, ptr, bytes.length).set(bytes);
-    return bytes.length;
+    const { length, buffer } = bytes;
+    const { port1, port2 } = new MessageChannel();
+    port1.postMessage(null, [buffer]);
+    port1.close();
+    port2.close();
+    return length;
   };
   // cloisterReader is the reader of packed files, a worker inside this one that
   // is started by the first question: hostile files meet foreign code there, and

@@ -5,6 +5,8 @@
 package main
 
 import (
+	"runtime/debug"
+
 	"cloister/shared/job"
 	"cloister/shared/score"
 	"cloister/wasm/internal/jsio"
@@ -12,7 +14,14 @@ import (
 	"cloister/wasm/worker/kernel"
 )
 
+// growth is by how many hundredths what the program holds may grow before garbage
+// is collected. A browser never takes WebAssembly memory back, so the most that
+// was ever needed counts. With a capture of 500 MB it is 109 MB instead of 141,
+// for 4 % more processor time.
+const growth = 50
+
 func main() {
+	debug.SetGCPercent(growth)
 	kernel.Install()
 	if err := job.Serve(jsio.Self(), jsio.Guard(fresh)); err != nil {
 		panic(err) // the page sees that the worker is gone

@@ -127,12 +127,24 @@ func (p *pipe) arrived(data js.Value) {
 		if b := data.Get("data"); b.InstanceOf(uint8Array) {
 			m.Data = make([]byte, b.Length())
 			js.CopyBytesToGo(m.Data, b)
+			discard(b.Get("buffer"))
 		}
 		if f := data.Get("file"); f.Truthy() {
 			m.File = p.open(f, data.Get("beside"))
 		}
 	}
 	p.put(m)
+}
+
+// discard gives back at once what a buffer takes up, by sending it to a port that
+// is closed. Until both Go and the browser have collected their garbage, messages
+// of many megabytes would come together.
+func discard(buffer js.Value) {
+	channel := js.Global().Get("MessageChannel").New()
+	from := channel.Get("port1")
+	from.Call("postMessage", nil, []any{buffer})
+	from.Call("close")
+	channel.Get("port2").Call("close")
 }
 
 // yieldEvery is how long a worker computes without looking at its messages.
