@@ -12,7 +12,7 @@
 //	}
 //
 // Every byte is hostile. No length in the file sizes an allocation: a Reader
-// holds a stretch of at most 1 MiB of the file, one packet of at most
+// holds a stretch of at most 256 KiB of the file, one packet of at most
 // [MaxPacket] bytes, at most 4,096 interfaces and 64 kB of a block's options; a
 // Decoder remembers the ports of at most 4,096 fragmented packets.
 //

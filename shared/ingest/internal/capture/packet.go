@@ -196,18 +196,19 @@ func (d *Decoder) plain(f *Frame, p *Packet) bool {
 	p.Length = uint32(max(total-20-head, 0))
 	end := min(14+total, len(b))
 	p.Payload = b[min(34+head, end):end]
-	source, target := be32(b[26:]), be32(b[30:])
 	k := &p.Key
 	k.Tunnel, k.VLAN, k.Protocol, k.IPv6 = 0, 0, b[23], false
-	k.PortA, k.PortB, p.Reverse = from, to, false
-	if source > target || source == target && from > to {
-		source, target = target, source
-		k.PortA, k.PortB, p.Reverse = to, from, true
-	}
-	clear(k.A[4:])
-	clear(k.B[4:])
-	binary.BigEndian.PutUint32(k.A[:], source)
-	binary.BigEndian.PutUint32(k.B[:], target)
+	// Which end is the lower one is a toss, so that no branch depends on it.
+	source := uint64(be32(b[26:]))<<16 | uint64(from)
+	target := uint64(be32(b[30:]))<<16 | uint64(to)
+	low, high := min(source, target), max(source, target)
+	p.Reverse = source > target
+	k.PortA, k.PortB = uint16(low), uint16(high)
+	be := binary.BigEndian
+	be.PutUint64(k.A[:], low>>16<<32)
+	be.PutUint64(k.A[8:], 0)
+	be.PutUint64(k.B[:], high>>16<<32)
+	be.PutUint64(k.B[8:], 0)
 	d.skipped[decoded]++
 	return true
 }

@@ -450,6 +450,9 @@ func TestDecoder_plainPackets(t *testing.T) {
 		if i%7 == 0 {
 			copy(b[30:34], b[26:30])
 		}
+		if i%14 == 0 { // to itself
+			copy(b[36:38], b[34:36])
+		}
 		for range r.IntN(3) {
 			b[12+r.IntN(40)] = byte(r.Uint32() >> (8 * r.IntN(2)) & 0xff)
 		}

@@ -2,12 +2,10 @@ package capture
 
 import "io"
 
-// A window starts small and grows while it fills up: a file of a few packets
-// costs little, and a long one few calls. The browser reads 1 MiB at a time.
-const (
-	firstWindow = 64 << 10
-	lastWindow  = 1 << 20 // more than MaxPacket
-)
+// firstWindow is how much is read at once, until a packet needs more: little
+// enough to stay in the processor's cache while packets are taken out of it,
+// and enough for few calls. Who reads from a slow place reads further ahead.
+const firstWindow = 64 << 10
 
 // window is a stretch of the input that was read ahead, so that packets are
 // used where they lie.
@@ -32,18 +30,16 @@ func (w *window) peek(n int) ([]byte, error) {
 	return w.buf[w.from : w.from+n], nil
 }
 
-// fill reads until n bytes are ahead.
+// fill reads until n bytes, at most [MaxPacket], are ahead.
 func (w *window) fill(n int) error {
-	full := w.to == len(w.buf) // the input has more at a time
 	w.to = copy(w.buf, w.buf[w.from:w.to])
 	w.from = 0
 	for idle := 0; w.to < n; {
 		if w.failed != nil {
 			return w.failed
 		}
-		if (full || w.to == len(w.buf)) && len(w.buf) < lastWindow {
+		if w.to == len(w.buf) {
 			w.buf = append(w.buf, make([]byte, len(w.buf))...)
-			full = false
 		}
 		got := 0
 		got, w.failed = w.in.Read(w.buf[w.to:])

@@ -91,6 +91,49 @@ func TestReader_inPieces(t *testing.T) {
 	}
 }
 
+// asks remembers the most that was asked for at once.
+type asks struct {
+	in   io.Reader
+	most int
+}
+
+func (a *asks) Read(b []byte) (int, error) {
+	a.most = max(a.most, len(b))
+	return a.in.Read(b)
+}
+
+// What is read ahead stays in the processor's cache: 64 KiB, until a packet
+// needs more, and never more than the longest packet that is kept, whatever
+// lengths the file gives.
+func TestReader_readsLittleAhead(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	usual := make([]int, 3000)
+	for i := range usual {
+		usual[i] = r.IntN(1500)
+	}
+	for _, tt := range []struct {
+		name  string
+		sizes []int
+		most  int
+	}{
+		{"usual packets", usual, 64 << 10},
+		{"one that just fits", []int{9, 64<<10 - 28, 9}, 64 << 10},
+		{"longer ones", []int{70_000, 9, 80_000, 9}, 128 << 10},
+		{"the longest", append([]int{capture.MaxPacket, 9, 3_000_000}, usual...), 256 << 10},
+	} {
+		pcap, pcapng, want := sized(r, tt.sizes...)
+		for name, data := range map[string][]byte{"pcap": pcap, "pcapng": pcapng} {
+			in := &asks{in: bytes.NewReader(data)}
+			if got, err := readAll(in); !errors.Is(err, io.EOF) || !slices.Equal(got, want) {
+				t.Errorf("%s, %s: %d of %d packets, %v", tt.name, name, len(got), len(want), err)
+			}
+			if in.most > tt.most || in.most < tt.most/4 {
+				t.Errorf("%s, %s: %d bytes at once, want up to %d", tt.name, name, in.most, tt.most)
+			}
+		}
+	}
+}
+
 // pieces gives up to n bytes at a time.
 type pieces struct {
 	b []byte
