@@ -81,7 +81,7 @@ type index interface{ ~uint8 | ~uint16 }
 type table[B index] struct {
 	n, d   int
 	stride int // cells a row, a multiple of 8
-	rows   []B // n×stride, nil for a sparse table
+	rows   []B // n×stride, nil for a sparse table and for a small one that does not need it
 	cols   []B // d×n, nil for a large sparse table
 	sparse *sparseBins[B]
 	column []column
@@ -236,9 +236,20 @@ const maxSpread = 1 << 31
 // besides, which makes it quicker to divide nodes. Tests change it.
 var maxColumns = 1 << 27
 
-// newTable bins a table; a sparse one stays sparse or, with spread, has its bins
-// laid out in full.
-func newTable[B index](ctx context.Context, data *Data, n int, columns []column, spread bool, workers int) (*table[B], error) {
+// layout says where a table has its bins.
+type layout uint8
+
+const (
+	spread  layout = iota // by row and by column
+	asGiven               // the same, but a sparse table stays sparse
+	narrow                // by row only if the columns do not fit into a cache
+)
+
+// cached is how many cells are taken to fit into a cache. Tests change it.
+var cached = 1 << 24
+
+// newTable bins a table.
+func newTable[B index](ctx context.Context, data *Data, n int, columns []column, where layout, workers int) (*table[B], error) {
 	d := data.Features
 	t := &table[B]{n: n, d: d, stride: (d + 7) &^ 7, column: columns}
 	for j := range columns {
@@ -246,7 +257,7 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 	}
 	if data.Sparse != nil {
 		bins := newSparseBins[B](data.Sparse, columns)
-		if !spread {
+		if where != spread {
 			t.sparse = bins
 			if n <= maxColumns/max(d, 1) {
 				t.cols = bins.columns(n)
@@ -259,7 +270,9 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 		t.rows, t.cols = bins.rows(n, t.stride), bins.columns(n)
 		return t, nil
 	}
-	t.rows = make([]B, n*t.stride)
+	if where != narrow || n > cached/d {
+		t.rows = make([]B, n*t.stride)
+	}
 	t.cols = make([]B, n*d)
 	const block = 2048
 	err := parallel(ctx, workers, (n+block-1)/block, func(_, b int) error {
@@ -268,14 +281,35 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 			c := &columns[j]
 			col := t.cols[j*n : (j+1)*n]
 			for i := lo; i < hi; i++ {
-				v := B(c.place(data.X[i*d+j]))
-				col[i] = v
-				t.rows[i*t.stride+j] = v
+				col[i] = B(c.place(data.X[i*d+j]))
+			}
+			for i := lo; i < hi && t.rows != nil; i++ {
+				t.rows[i*t.stride+j] = col[i]
 			}
 		}
 		return nil
 	})
 	return t, err
+}
+
+// lanes is how many columns are looked at together.
+const lanes = 6
+
+// lanes returns where to find the bins of up to 6 features: that of row i is at
+// i*step. Of fewer features the last is repeated. A node with few of the
+// table's rows finds those of a row side by side, if it can; for others columns
+// are more likely to be in the cache. All six slices have one length.
+func (t *table[B]) lanes(features []int32, rows int) (bins [lanes][]B, step int) {
+	if t.rows != nil && (t.n <= cached/t.d || rows < t.n/64) {
+		for i := range bins {
+			bins[i] = t.rows[features[min(i, len(features)-1)]:][:len(t.rows)-t.stride+1]
+		}
+		return bins, t.stride
+	}
+	for i := range bins {
+		bins[i] = t.cols[int(features[min(i, len(features)-1)])*t.n:][:t.n]
+	}
+	return bins, 1
 }
 
 // orderKey maps a number to an integer of the same order; both zeros get one.

@@ -271,7 +271,7 @@ func (d directions) settle(trees []tree.SourceTree, columns []column) {
 // boost runs the rounds.
 func boost[B index](ctx context.Context, data *Data, train, valid *task, columns []column, o *BoostOptions) (tree.Source, Report, error) {
 	fail := func(err error) (tree.Source, Report, error) { return tree.Source{}, Report{}, err }
-	t, err := newTable[B](ctx, data, train.n, columns, true, o.Workers)
+	t, err := newTable[B](ctx, data, train.n, columns, spread, o.Workers)
 	if err != nil {
 		return fail(err)
 	}

@@ -23,14 +23,14 @@ type classSides[B index] struct {
 	// One row of the node in the small path: class and weight.
 	rowClass  []uint8
 	rowWeight []float64
-	keys      [6][]uint64 // bin<<32 | place in the node
+	keys      [lanes][]uint64 // bin<<32 | place in the node
 	spare     []uint64
 	sortTo    int // nodes of no more rows are sorted
 
-	weights [6][]float64 // histograms of the candidates
-	touched [6][]uint64  // which bins are in use
+	weights [lanes][]float64 // histograms of the candidates
+	touched [lanes][]uint64  // which bins are in use
 
-	fetched [6][]B     // for extra trees: bins of the node's rows
+	fetched [lanes][]B // for extra trees: bins of the node's rows
 	both    []float64  // and class sums of both sides
 	numeric []int32    // the numeric ones among the candidates
 	groups  []setGroup // the categories of a categorical one
@@ -148,7 +148,7 @@ func (s *classSides[B]) start(nd *work) {
 func (s *classSides[B]) try(nd *work, features []int32) bool {
 	features, varied := s.nominal(nd, features)
 	for len(features) > 0 {
-		some := features[:min(len(features), 6)]
+		some := features[:min(len(features), lanes)]
 		features = features[len(some):]
 		if s.g.o.ExtraTrees {
 			varied = s.random(nd, some) || varied
@@ -184,21 +184,18 @@ func (s *classSides[B]) nominal(nd *work, features []int32) (numeric []int32, va
 func (s *classSides[B]) sorted(nd *work, features []int32) bool {
 	t := s.g.t
 	rows := s.g.idx[nd.lo:nd.hi]
-	var f [6]int32
-	for i := range f {
-		f[i] = features[min(i, len(features)-1)]
-	}
+	bins, step := t.lanes(features, len(rows))
+	b0, b1, b2, b3, b4, b5 := bins[0], bins[1], bins[2], bins[3], bins[4], bins[5]
 	k0, k1, k2 := s.keys[0][:len(rows)], s.keys[1][:len(rows)], s.keys[2][:len(rows)]
 	k3, k4, k5 := s.keys[3][:len(rows)], s.keys[4][:len(rows)], s.keys[5][:len(rows)]
 	for i, e := range rows {
-		at := int(e>>32) * t.stride
-		x := t.rows[at : at+t.stride]
-		k0[i] = uint64(x[f[0]])<<32 | uint64(i)
-		k1[i] = uint64(x[f[1]])<<32 | uint64(i)
-		k2[i] = uint64(x[f[2]])<<32 | uint64(i)
-		k3[i] = uint64(x[f[3]])<<32 | uint64(i)
-		k4[i] = uint64(x[f[4]])<<32 | uint64(i)
-		k5[i] = uint64(x[f[5]])<<32 | uint64(i)
+		at := int(e>>32) * step
+		k0[i] = uint64(b0[at])<<32 | uint64(i)
+		k1[i] = uint64(b1[at])<<32 | uint64(i)
+		k2[i] = uint64(b2[at])<<32 | uint64(i)
+		k3[i] = uint64(b3[at])<<32 | uint64(i)
+		k4[i] = uint64(b4[at])<<32 | uint64(i)
+		k5[i] = uint64(b5[at])<<32 | uint64(i)
 	}
 	varied := false
 	for i, j := range features {

@@ -353,8 +353,14 @@ func balance(data *Data, k, shift int) []float64 {
 // growForest grows the trees and gathers the report.
 func growForest[B index](ctx context.Context, data *Data, rows *rowSet, columns []column, o *ForestOptions) (tree.Source, Report, error) {
 	fail := func(err error) (tree.Source, Report, error) { return tree.Source{}, Report{}, err }
-	// Only random forests for classes have loops for sparse rows.
-	t, err := newTable[B](ctx, data, rows.n, columns, rows.k == 0 || o.ExtraTrees, o.Workers)
+	where := asGiven
+	switch {
+	case rows.k == 0 || o.ExtraTrees:
+		where = spread // only random forests for classes have loops for sparse rows
+	case countable(rows, o):
+		where = narrow
+	}
+	t, err := newTable[B](ctx, data, rows.n, columns, where, o.Workers)
 	if err != nil {
 		return fail(err)
 	}

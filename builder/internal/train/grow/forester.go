@@ -3,6 +3,7 @@ package grow
 import (
 	"context"
 	"math"
+	"math/bits"
 	"slices"
 
 	"cloister/shared/model/tree"
@@ -29,8 +30,10 @@ type forester[B index] struct {
 	features []int32 // a permutation, partly shuffled at each node
 	free     [][]float64
 
-	split choice // the best of the node being looked at
-	sides sides  // class or mean statistics, by which splits are judged
+	split       choice // the best of the node being looked at
+	left, right work   // the children of the node divided last
+	stack       []work // nodes that may still be split
+	sides       sides  // class or mean statistics, by which splits are judged
 
 	out         tree.SourceTree // with room for the next tree
 	nodes       []binNode
@@ -126,13 +129,25 @@ func (g *forester[B]) sample() {
 	}
 	clear(g.drawn)
 	draws := max(int(math.Round(g.o.MaxSamples*float64(len(live)))), 1)
-	for range draws {
-		i := g.rng.intn(len(live))
-		if g.rows.draw != nil {
-			i = g.rows.draw.pick(i, g.rng)
+	const most = 1<<24 - 1 // the room in an entry
+	if g.rows.draw == nil && draws <= most {
+		rng, drawn := *g.rng, g.drawn
+		for range draws {
+			var v uint64
+			rng, v = rng.next()
+			i, _ := bits.Mul64(v, uint64(len(live)))
+			drawn[live[i]]++
 		}
-		if at := live[i]; g.drawn[at] < 1<<24-1 { // the room in an entry
-			g.drawn[at]++
+		*g.rng = rng
+	} else {
+		for range draws {
+			i := g.rng.intn(len(live))
+			if g.rows.draw != nil {
+				i = g.rows.draw.pick(i, g.rng)
+			}
+			if at := live[i]; g.drawn[at] < most {
+				g.drawn[at]++
+			}
 		}
 	}
 	n := 0
@@ -200,18 +215,19 @@ func (g *forester[B]) tree() tree.SourceTree {
 // depthFirst splits every node that can be split; the newest first, because
 // its rows are warm.
 func (g *forester[B]) depthFirst(ctx context.Context, root work) error {
-	stack := []work{root}
+	stack, nd := append(g.stack[:0], root), new(work)
+	defer func() { g.stack = stack }()
 	for steps := 0; len(stack) > 0; steps++ {
 		if steps&255 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		nd := stack[len(stack)-1]
+		*nd = stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		if g.look(&nd) {
-			left, right := g.divide(&nd)
-			stack = append(stack, right, left)
+		if g.look(nd) {
+			g.divide(nd)
+			stack = append(stack, g.right, g.left)
 		} else {
-			g.close(&nd)
+			g.close(nd)
 		}
 		g.free = append(g.free, nd.sums)
 	}
@@ -247,8 +263,9 @@ func (g *forester[B]) bestFirst(ctx context.Context, root work) error {
 		open[best] = open[len(open)-1]
 		open = open[:len(open)-1]
 		g.split = nd.split
-		left, right := g.divide(&nd)
+		g.divide(&nd)
 		g.free = append(g.free, nd.sums)
+		left, right := g.left, g.right
 		push(left)
 		push(right)
 	}
@@ -336,10 +353,10 @@ func (g *forester[B]) columnOf(j int32, nd *work) []B {
 	return g.cells
 }
 
-// divide splits a node by g.split and returns its children. Of a child known to
+// divide splits a node by g.split into g.left and g.right. Of a child known to
 // be pure beforehand, the rows are lost: they are not needed again.
-func (g *forester[B]) divide(nd *work) (left, right work) {
-	s := &g.split
+func (g *forester[B]) divide(nd *work) {
+	s, left, right := &g.split, &g.left, &g.right
 	c := &g.t.column[s.feature]
 	var threshold float64
 	var bin int
@@ -351,12 +368,12 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 		bin = c.edge(int(s.from), int(s.to))
 		threshold = c.edges[bin]
 	}
-	left = work{lo: nd.lo, depth: nd.depth + 1, sums: g.sums()}
-	right = work{hi: nd.hi, depth: nd.depth + 1, sums: g.sums()}
+	*left = work{lo: nd.lo, depth: nd.depth + 1, sums: g.sums()}
+	*right = work{hi: nd.hi, depth: nd.depth + 1, sums: g.sums()}
 	if s.left == nil {
 		left.hi = g.arrange(nd, int32(bin), true, true)
 		right.lo = left.hi
-		g.sides.part(nd, &left, &right)
+		g.sides.part(nd, left, right)
 	} else {
 		for k, l := range s.left {
 			r := nd.sums[k] - l
@@ -364,7 +381,7 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 			left.weight += l
 			right.weight += r
 		}
-		keepLeft, keepRight := !g.sides.pure(&left), !g.sides.pure(&right)
+		keepLeft, keepRight := !g.sides.pure(left), !g.sides.pure(right)
 		left.hi = g.arrange(nd, int32(bin), keepLeft, keepRight)
 		right.lo = left.hi
 		if !keepLeft {
@@ -376,8 +393,8 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 	if !s.seen {
 		missingLeft = left.weight >= right.weight
 	}
-	g.add(&left)
-	g.add(&right)
+	g.add(left)
+	g.add(right)
 	t := &g.out
 	t.Feature[nd.slot], t.Threshold[nd.slot], t.MissingLeft[nd.slot] = s.feature, threshold, missingLeft
 	t.Left[nd.slot], t.Right[nd.slot] = left.slot, right.slot
@@ -387,7 +404,6 @@ func (g *forester[B]) divide(nd *work) (left, right work) {
 	}
 	g.nodes[nd.slot] = binNode{feature: s.feature, left: left.slot, bin: uint16(bin), missingLeft: missingLeft}
 	g.importance[s.feature] += max(s.score+nd.impure, 0)
-	return left, right
 }
 
 // arrange moves the rows of a node that go left by g.split, whose last bin on
@@ -416,15 +432,20 @@ func (g *forester[B]) arrange(nd *work, cut int32, wantLeft, wantRight bool) int
 		copy(rows[l:], g.tmp[:r])
 		return nd.lo + l
 	}
-	gone := int32(-1) // the bin that goes left though it is above the cut
+	// Bins above the cut go right; where missing ones go left, only those below
+	// the bin of these. One comparison, as smaller bins come round to large numbers.
+	above, span := uint32(cut)+1, uint32(math.MaxInt32)
 	if s.missingLeft && s.seen {
-		gone = int32(g.t.column[s.feature].bins())
+		span = uint32(g.t.column[s.feature].bins()) - above
 	}
 	switch tmp := g.tmp[:len(rows)]; {
 	case wantLeft && wantRight:
 		for _, e := range rows {
 			rows[l], tmp[r] = e, e
-			right := above(int32(col[e>>32]), cut, gone)
+			right := 0
+			if uint32(col[e>>32])-above < span {
+				right = 1
+			}
 			l += 1 - right
 			r += right
 		}
@@ -432,12 +453,20 @@ func (g *forester[B]) arrange(nd *work, cut int32, wantLeft, wantRight bool) int
 	case wantLeft:
 		for _, e := range rows {
 			rows[l] = e
-			l += 1 - above(int32(col[e>>32]), cut, gone)
+			left := 0
+			if uint32(col[e>>32])-above >= span {
+				left = 1
+			}
+			l += left
 		}
 	default:
 		for _, e := range rows {
 			rows[l] = e
-			l += above(int32(col[e>>32]), cut, gone)
+			right := 0
+			if uint32(col[e>>32])-above < span {
+				right = 1
+			}
+			l += right
 		}
 	}
 	return nd.lo + l

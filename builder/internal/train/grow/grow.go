@@ -17,7 +17,7 @@
 // of its rows went.
 //
 // Limits: [MaxRows], [MaxFeatures], [MaxClasses], [MaxTrees], and those of
-// package tree for depth and nodes. A training table needs about 2 bytes a
+// package tree for depth and nodes. A training table needs 1 or 2 bytes a
 // cell beside the caller's own 8.
 package grow
 

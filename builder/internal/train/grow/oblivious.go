@@ -144,7 +144,7 @@ func Oblivious(ctx context.Context, data Data, options ObliviousOptions) (tree.S
 	if err != nil {
 		return fail(err)
 	}
-	t, err := newTable[uint8](ctx, &data, n, columns, true, o.Workers)
+	t, err := newTable[uint8](ctx, &data, n, columns, spread, o.Workers)
 	if err != nil {
 		return fail(err)
 	}

@@ -1,16 +1,35 @@
 package grow
 
-import (
-	"math/bits"
-	"math/rand/v2"
-)
+import "math/bits"
 
-// stream is the generator of one tree: PCG-DXSM seeded with the run's seed and
-// the tree's number, so that no tree depends on another or on who grows it.
-type stream struct{ rand.PCG }
+// stream is the generator of one tree, seeded with the run's seed and the tree's
+// number, so that no tree depends on another or on who grows it. Its numbers are
+// those of [rand.PCG]; it is a value of two words, so that a loop that draws
+// may keep it in registers.
+//
+// Source: O'Neill 2014, PCG; the DXSM output of PCG's version 0.99, with the
+// multiplier of 128 bits, as in Go's math/rand/v2.
+type stream struct{ hi, lo uint64 }
 
-func newStream(seed, tree uint64) *stream {
-	return &stream{*rand.NewPCG(seed, tree+1)}
+func newStream(seed, tree uint64) *stream { return &stream{seed, tree + 1} }
+
+// Uint64 returns the next number.
+func (s *stream) Uint64() uint64 {
+	after, v := s.next()
+	*s = after
+	return v
+}
+
+// next returns the stream after its next number, and that number.
+func (s stream) next() (stream, uint64) {
+	const mulHi, mulLo = 0x2360ed051fc65da4, 0x4385df649fccf645
+	const addHi, addLo = 0x5851f42d4c957f2d, 0x14057b7ef767814f
+	hi, lo := bits.Mul64(s.lo, mulLo)
+	hi += s.hi*mulLo + s.lo*mulHi
+	lo, carry := bits.Add64(lo, addLo, 0)
+	hi += addHi + carry
+	v := (hi ^ hi>>32) * 0xda942042e4dd58b5
+	return stream{hi, lo}, (v ^ v>>48) * (lo | 1)
 }
 
 // intn returns a number below n, n >= 1, by multiplication; its bias is below
