@@ -101,15 +101,13 @@ func choose(a, b, condition code) code { return op(0x1b, a, b, condition) }
 func shiftSigned(a code, n int) code { return op(0x75, a, number(n)) }
 func ones(a code) code               { return op(0x69, a) } // bits that are set
 
-func wrap(a code) code             { return op(0xa7, a) } // i64 to i32
-func and64(a, b code) code         { return op(0x83, a, b) }
+func and64(a, b code) code { return op(0x83, a, b) }
+func drop(a code) code     { return op(0x1a, a) }
+
 func or64(a, b code) code          { return op(0x84, a, b) }
 func xor64(a, b code) code         { return op(0x85, a, b) }
-func shl64(a, b code) code         { return op(0x86, a, b) }
 func shiftSigned64(a, b code) code { return op(0x87, a, b) }
-func shr64(a, b code) code         { return op(0x88, a, b) }
 func less64(a, b code) code        { return op(0x54, a, b) } // unsigned
-func extend64(a code) code         { return op(0xad, a) }    // unsigned
 
 func loadAt(b byte, align uint32, address code, offset int) code {
 	return cat(address, code{b}, unsigned(align), unsigned(uint32(offset)))
@@ -128,7 +126,6 @@ func storeAt(b byte, align uint32, address, v code, offset int) code {
 func store8(address, v code, offset int) code   { return storeAt(0x3a, 0, address, v, offset) }
 func store16(address, v code, offset int) code  { return storeAt(0x3b, 1, address, v, offset) }
 func store32(address, v code, offset int) code  { return storeAt(0x36, 2, address, v, offset) }
-func store64(address, v code, offset int) code  { return storeAt(0x37, 3, address, v, offset) }
 func storeF64(address, v code, offset int) code { return storeAt(0x39, 3, address, v, offset) }
 
 func addF64(a, b code) code   { return op(0xa0, a, b) }

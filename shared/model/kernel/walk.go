@@ -2,7 +2,8 @@ package kernel
 
 // A form is how a node lies in memory: threshold, column of its bin, and the
 // first of its two children, relative to the root. Its parts are read one by one:
-// to part a word takes more instructions.
+// to part a word takes more instructions. A bin above a threshold is the sign of
+// their difference.
 type form struct {
 	bits      int                         // of its size
 	span      int                         // threshold of a leaf
@@ -15,92 +16,107 @@ func nodeForm(wide bool) form {
 		threshold := func(n local) code { return load16(get(n), 0) }
 		return form{3, 0xffff, threshold, func(n, bins local) code {
 			bin := load16(add(get(bins), shl(load16(get(n), 2), number(1))), 0)
-			return add(load32(get(n), 4), greater(bin, threshold(n)))
+			return add(load32(get(n), 4), shr(sub(threshold(n), bin), number(31)))
 		}}
 	}
 	threshold := func(n local) code { return load8(get(n), 0) }
 	return form{2, 0xff, threshold, func(n, bins local) code {
-		return add(load16(get(n), 2), greater(load8(add(get(bins), load8(get(n), 1)), 0), threshold(n)))
+		return add(load16(get(n), 2), shr(sub(threshold(n), load8(add(get(bins), load8(get(n), 1)), 0)), number(31)))
 	}}
+}
+
+// foreseen reads memory that is about to be read in any order in its own, which
+// processors foresee, if rows come to as much as its lines.
+func foreseen(at, end local, from, size, rows code) code {
+	const line = 64
+	return when(less(size, shl(rows, number(6))),
+		set(at, from),
+		set(end, add(from, size)),
+		when(less(get(at), get(end)), repeat(less(get(at), get(end)), drop(load8(get(at), 0)), raise(at, line))))
 }
 
 // walk emits walk8 and walk16, which take rows down one tree.
 //
-//	walk8(nodes, bins, shift, rows, active, at)
+//	walk8(nodes, size, bins, shift, rows, active, at)
 //
-// nodes is the address of the tree's root; the bins of row r begin at
+// nodes is the address of the tree's root, size the bytes of all nodes; the bins of row r begin at
 // bins + (r << shift) (walk16: two bytes a bin, shift counts them); active
 // is room for the list of rows on their way, and at gets the leaf of each row.
-// It is the compaction of [tree]'s score.go: four steps for all rows, then four
+// It is the compaction of [tree]'s score.go: six steps for all rows, then six
 // more for those that have not reached a leaf, without a branch that depends on
-// a row.
+// a row; several rows take each step together, so that processors find work while
+// loads are under way.
 //
 // In range: a node's children and its column were checked by the decoder, a
 // leaf is its own child, and the lists have room for every row.
 func walk(name string, wide bool) *function {
-	f, p := newFunction(name, 6)
-	nodes, bins, shift, rows, active, at := p[0], p[1], p[2], p[3], p[4], p[5]
-	r, row, i, left, k, kept, end, q := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	a := f.local(i32)
-	if wide {
-		a = f.local(i64)
+	f, p := newFunction(name, 7)
+	nodes, size, bins, shift, rows, active, at := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+	r, left, k, end, to := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	const together, steps = 6, 6 // more rows would leave the registers
+	var row, node, q [together]local // address of a row's bins, number and address of its node
+	for j := range together {
+		row[j], node[j], q[j] = f.local(i32), f.local(i32), f.local(i32)
 	}
 	form := nodeForm(wide)
-	next := func() code {
-		return cat(set(i, form.next(q, row)), set(q, add(get(nodes), shl(get(i), number(form.bits)))))
-	}
-	rowAt := func(r code) code { return add(get(bins), shl(r, get(shift))) }
-	// A listed row is row<<16 | node, wide row<<32 | node.
-	entry := 4
-	list := func() code { return store32(get(left), or(shl(get(r), number(16)), get(i)), 0) }
-	listed := func() code { return load32(get(k), 0) }
-	rowOf := func() code { return shr(get(a), number(16)) }
-	nodeOf := func() code { return and(get(a), number(0xffff)) }
-	keep := func() code {
-		return store32(get(kept), or(and(get(a), number(-1<<16)), get(i)), 0)
-	}
-	reach := func(row code) code { return store16(add(get(at), shl(row, number(1))), get(i), 0) }
+	reach, reached, places := store16, load16, 1
 	if wide {
-		rowAt = func(r code) code { return add(get(bins), shl(shl(r, get(shift)), number(1))) }
-		entry = 8
-		list = func() code {
-			return store64(get(left), or64(shl64(extend64(get(r)), long(32)), extend64(get(i))), 0)
-		}
-		listed = func() code { return load64(get(k), 0) }
-		rowOf = func() code { return wrap(shr64(get(a), long(32))) }
-		nodeOf = func() code { return wrap(get(a)) }
-		keep = func() code {
-			return store64(get(kept), or64(and64(get(a), long(-1<<32)), extend64(get(i))), 0)
-		}
-		reach = func(row code) code { return store32(add(get(at), shl(row, number(2))), get(i), 0) }
+		reach, reached, places = store32, load32, 2
 	}
-	inner := func() code { return differ(form.threshold(q), number(form.span)) }
+	rowAt := func(r code) code {
+		if wide {
+			r = shl(r, number(1))
+		}
+		return add(get(bins), shl(r, get(shift)))
+	}
+	atOf := func(r code) code { return add(get(at), shl(r, number(places))) }
+	find := func(j int) code { return set(q[j], add(get(nodes), shl(get(node[j]), number(form.bits)))) }
+	// down takes n rows down and lists, from left on, those that go on; which says
+	// which row is number j.
+	down := func(n int, which func(j int) code) code {
+		var body code
+		for range steps {
+			for j := range n {
+				body = cat(body, find(j), set(node[j], form.next(q[j], row[j])))
+			}
+		}
+		for j := range n {
+			body = cat(body, find(j),
+				set(to, which(j)),
+				reach(atOf(get(to)), get(node[j]), 0),
+				store32(get(left), get(to), 0),
+				set(left, add(get(left), shl(shr(sub(form.threshold(q[j]), number(form.span)), number(31)), number(2)))))
+		}
+		return body
+	}
+	first := func(n int) code {
+		var start code
+		for j := range n {
+			start = cat(start, set(row[j], rowAt(add(get(r), number(j)))), set(node[j], number(0)))
+		}
+		return cat(start, down(n, func(j int) code { return add(get(r), number(j)) }), raise(r, n))
+	}
+	further := func(n int) code {
+		var start code
+		listed := func(j int) code { return load32(get(k), 4*j) }
+		for j := range n {
+			start = cat(start, set(row[j], rowAt(listed(j))), set(node[j], reached(atOf(listed(j)), 0)))
+		}
+		return cat(start, down(n, listed), raise(k, 4*n))
+	}
+	while := func(condition, body code) code { return when(condition, repeat(condition, body)) }
 	f.add(
+		foreseen(k, end, get(nodes), get(size), get(rows)),
 		set(left, get(active)),
-		set(row, get(bins)),
-		count(r, number(0), get(rows), 1,
-			set(row, rowAt(get(r))),
-			set(q, get(nodes)),
-			next(), next(), next(), next(),
-			reach(get(r)),
-			list(),
-			set(left, add(get(left), mul(inner(), number(entry)))),
-		),
-		set(end, get(left)),
-		when(greater(get(end), get(active)), repeat(greater(get(end), get(active)),
+		set(r, number(0)),
+		while(less(add(get(r), number(together-1)), get(rows)), first(together)),
+		while(less(get(r), get(rows)), first(1)),
+		while(greater(get(left), get(active)), cat(
+			set(end, get(left)),
 			set(k, get(active)),
-			set(kept, get(active)),
-			repeat(less(get(k), get(end)),
-				set(a, listed()),
-				set(row, rowAt(rowOf())),
-				set(q, add(get(nodes), shl(nodeOf(), number(form.bits)))),
-				next(), next(), next(), next(),
-				reach(rowOf()),
-				keep(),
-				set(kept, add(get(kept), mul(inner(), number(entry)))),
-				raise(k, entry),
-			),
-			set(end, get(kept)),
+			set(left, get(active)),
+			while(less(add(get(k), number(4*(together-1))), get(end)), further(together)),
+			while(less(get(k), get(end)), further(1)),
 		)),
 	)
 	return f
@@ -111,17 +127,17 @@ const leafVectors = 10
 
 // leaves emits leaves8 and leaves16, which add up what walk8 and walk16 found.
 //
-//	leaves8(dst, width, leaf, table, at, rows, values)
+//	leaves8(dst, width, leaf, size, table, at, rows, values)
 //
-// Row r's sums begin at dst + r·width; leaf has, by node of the tree, where
-// its values are in table, of which there are values, one or all of the row's.
+// Row r's sums begin at dst + r·width; leaf has, by node of the tree, size bytes in
+// all, where its values are in table, of which there are values, one or all of the row's.
 // Sums are those of a loop over the rows and their values: two lanes of a
 // vector are two sums, never two terms of one.
 //
 // In range: at holds leaves, whose offsets leave room for their values.
 func leaves(name string, wide bool) *function {
-	f, p := newFunction(name, 7)
-	dst, width, leaf, table, at, rows, values := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
+	f, p := newFunction(name, 8)
+	dst, width, leaf, size, table, at, rows, values := p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
 	r, v, d, j := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	reached := func() code { return load16(add(get(at), shl(get(r), number(1))), 0) }
 	if wide {
@@ -149,6 +165,7 @@ func leaves(name string, wide bool) *function {
 		}
 		return body
 	}
+	f.add(foreseen(r, d, get(leaf), get(size), get(rows)))
 	for n := 1; n <= leafVectors; n++ {
 		f.add(when(equal(get(values), number(n)), each(written(n))))
 	}
