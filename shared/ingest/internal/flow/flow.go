@@ -6,14 +6,20 @@
 //	t.Add(&packet)
 //	t.Drain(t.Len())
 //
-// Limits: memory is bounded by [Options.Flows] at about 700 bytes each, plus
+// Limits: memory is bounded by [Options.Flows] at about 350 bytes each, and 150
+// more for a retransmission or a message in several segments, plus
 // [Options.Identity] for texts. Of the fields of [frame.Flow], L7_PROTO and the
 // label are not made: README.md says why. Texts are read from TCP (TLS, HTTP/1,
 // SSH, DNS) and UDP (DNS, DTLS); not from QUIC or HTTP/2, nor from segments out
 // of order.
 package flow
 
-import "cloister/shared/ingest/internal/capture"
+import (
+	"math"
+	"math/bits"
+
+	"cloister/shared/ingest/internal/capture"
+)
 
 // Options set when flows end. A zero field means the default in its comment.
 type Options struct {
@@ -35,40 +41,76 @@ const (
 
 // Side is one direction of a flow.
 type Side struct {
-	Packets, Bytes               uint64 // IP bytes
-	First, Last                  int64  // nanoseconds, meaningful with a packet
-	Flags                        uint8  // OR of the TCP flags
-	MinTTL, MaxTTL               uint8
-	Window                       uint16 // largest, not scaled
-	RetransPackets, RetransBytes uint64 // IP bytes
-	GapMin, GapMax               uint64 // whole milliseconds, rounded down
-	gapSum, gapSquares           float64
-	next                         uint32 // sequence number behind the last octet
-	sequenced                    bool
+	Packets, Bytes     uint64 // IP bytes
+	Last               int64  // nanoseconds, meaningful with a packet
+	gapMin, gapMax     uint64 // whole milliseconds, rounded down
+	gapSum, gapSquares float64
+	next               uint32 // sequence number behind the last octet
+	Window             uint16 // largest, not scaled
+	MinTTL, MaxTTL     uint8
 }
 
+// sizes is how many bins packets are counted in by size: up to 128, 256, 512,
+// 1024 and 1514 bytes.
+const sizes = 5
+
 // Flow is one bidirectional flow. Sides[0] is the source.
+//
+// Flows lie far apart in memory, so that its 64-byte lines are what a packet
+// costs: it needs the first two and that of its side, hence the order.
 type Flow struct {
 	Key               capture.Key
-	Reverse           bool  // the source is Key.B
-	Start, End        int64 // nanoseconds since 1970 UTC
-	Sides             [2]Side
-	Shortest, Longest uint32    // IP packets in bytes
-	Bins              [6]uint64 // packets up to 128, 256, 512, 1024, 1514 bytes and longer
-	ICMP              uint16    // type x 256 + code of the first packet that has one
-	DNSID, DNSType    uint16    // of the first message
-	DNSTTL            uint32    // of the first A record of an answer
-	FTPCode           uint16    // last reply code of an FTP server
+	Shortest, Longest uint32 // IP packets in bytes
 
-	FirstPacket, LastPacket int64 // their numbers in the file
+	Start, End int64 // nanoseconds since 1970 UTC
+	LastPacket int64 // its number in the file
+	texts      *text // nil without
+	bins       [sizes]uint32
+	Flags      [2]uint8 // of each side, OR of the TCP flags
+	sequenced  [2]bool  // each side has a next
+	Reverse    bool     // the source is Key.B
+	entropy    uint16   // + 1, 0 for none
+	found      uint16   // messages that were read
 
+	Sides [2]Side
+
+	FirstPacket             int64    // its number in the file
+	First                   [2]int64 // of each side, nanoseconds, meaningful with a packet
+	rare                    *rare    // nil without
+	DNSTTL                  uint32   // of the first A record of an answer
+	DNSID, DNSType          uint16   // of the first message
+	FTPCode                 uint16   // last reply code of an FTP server
+	ICMP                    uint16   // type x 256 + code of the first packet that has one
+	rcode                   uint16   // of DNS + 1, 0 for none
 	asked, answered, pinged bool
-	cut                     bool           // some text was left out
-	rcode                   uint16         // of DNS + 1, 0 for none
-	entropy                 uint16         // + 1, 0 for none
-	found                   uint16         // messages that were read
-	id                      *identity      // nil without texts
-	outer                   *capture.Outer // nil without a tunnel
+	cut                     bool     // some text was left out
+	_                       [14]byte // to the end of a line
+}
+
+// rare is what few flows have.
+type rare struct {
+	again   [2]retransmissions
+	wrapped [sizes]uint32 // how often a bin began again at 0
+	pending [2]pending
+}
+
+// retransmissions are those of one side.
+type retransmissions struct{ packets, bytes uint64 } // IP bytes
+
+// seldom is what f has of it.
+func (f *Flow) seldom() rare {
+	if f.rare == nil {
+		return rare{}
+	}
+	return *f.rare
+}
+
+// own is the same, to be changed.
+func (f *Flow) own() *rare {
+	if f.rare == nil {
+		f.rare = new(rare)
+	}
+	return f.rare
 }
 
 // Table holds the live flows. It is not safe for concurrent use.
@@ -196,7 +238,7 @@ func (t *Table) start(p *capture.Packet, sum uint32) int32 {
 	f.Key, f.Reverse = p.Key, p.Reverse != answer
 	f.Start, f.End, f.Shortest, f.FirstPacket = p.Time, p.Time, p.Bytes, p.Number
 	if p.Outer != nil {
-		f.outer = new(*p.Outer)
+		f.texts = f.texts.with(textTunnel, tunnelText(p.Outer)) // not counted in held
 	}
 	t.link(at)
 	return at
@@ -206,16 +248,18 @@ func (t *Table) end(at int32) {
 	f := t.at(at)
 	t.unlink(at)
 	t.live.drop(at)
-	if f.id != nil {
-		for way := range f.id.pending {
-			if b := f.id.pending[way].b; b != nil {
+	if f.rare != nil {
+		for way := range f.rare.pending {
+			if b := f.rare.pending[way].b; b != nil {
 				t.finish(f, way, b, true)
 			}
 		}
-		t.held -= f.id.bytes
+	}
+	for x := f.texts; x != nil && x.which != textTunnel; x = x.next {
+		t.held -= len(x.s)
 	}
 	t.emit(f)
-	f.id, f.outer = nil, nil
+	f.texts, f.rare = nil, nil
 }
 
 // link makes a flow the newest.
@@ -244,34 +288,26 @@ func (t *Table) unlink(at int32) {
 	}
 }
 
-// binEnds are the upper ends of the size bins, in bytes.
-var binEnds = [5]uint32{128, 256, 512, 1024, 1514}
-
 // add counts a packet that arrived at when, which is not before f.End.
 func (f *Flow) add(p *capture.Packet, when int64) {
 	f.End, f.LastPacket = when, p.Number
 	f.Shortest, f.Longest = min(f.Shortest, p.Bytes), max(f.Longest, p.Bytes)
-	bin := 0
-	for bin < len(binEnds) && p.Bytes > binEnds[bin] {
-		bin++
+	if p.Bytes <= 1514 {
+		bin := bits.Len32((max(p.Bytes, 1) - 1) >> 7) // 0 up to 128, 1 up to 256, ...
+		if f.bins[bin]++; f.bins[bin] == 0 {
+			f.own().wrapped[bin]++
+		}
 	}
-	f.Bins[bin]++
 	way := 0
 	if p.Reverse != f.Reverse {
 		way = 1
 	}
-	f.Sides[way].add(p, when)
-}
-
-func (s *Side) add(p *capture.Packet, when int64) {
+	s := &f.Sides[way]
 	if s.Packets == 0 {
-		s.First, s.MinTTL, s.MaxTTL = when, p.TTL, p.TTL
+		f.First[way], s.MinTTL, s.MaxTTL, s.gapMin = when, p.TTL, p.TTL, math.MaxUint64
 	} else {
 		gap := uint64(when-s.Last) / 1e6
-		if s.Packets == 1 {
-			s.GapMin = gap
-		}
-		s.GapMin, s.GapMax = min(s.GapMin, gap), max(s.GapMax, gap)
+		s.gapMin, s.gapMax = min(s.gapMin, gap), max(s.gapMax, gap)
 		s.gapSum += float64(gap)
 		s.gapSquares += float64(float64(gap) * float64(gap))
 	}
@@ -279,19 +315,23 @@ func (s *Side) add(p *capture.Packet, when int64) {
 	s.Packets++
 	s.Bytes += uint64(p.Bytes)
 	s.MinTTL, s.MaxTTL = min(s.MinTTL, p.TTL), max(s.MaxTTL, p.TTL)
-	s.Flags |= p.Flags
 	s.Window = max(s.Window, p.Window)
+	f.Flags[way] |= p.Flags
 	if p.Head && p.Key.Protocol == capture.TCP {
-		s.sequence(p)
+		f.sequence(p, way)
 	}
 }
 
 // sequence counts retransmissions: segments that take up sequence space, all
 // of it sent before. A keep-alive (one octet or none before the next number)
 // is not one.
-func (s *Side) sequence(p *capture.Packet) {
+func (f *Flow) sequence(p *capture.Packet, way int) {
 	const fin, syn = 1, 2
-	size := p.Length
+	s, size := &f.Sides[way], p.Length
+	if p.Flags&(fin|syn) == 0 && p.Seq == s.next && f.sequenced[way] { // as nearly always
+		s.next += size
+		return
+	}
 	if p.Flags&fin != 0 {
 		size++
 	}
@@ -303,11 +343,12 @@ func (s *Side) sequence(p *capture.Packet) {
 	}
 	end := p.Seq + size
 	switch {
-	case !s.sequenced || int32(end-s.next) > 0:
-		s.next, s.sequenced = end, true
+	case !f.sequenced[way] || int32(end-s.next) > 0:
+		s.next, f.sequenced[way] = end, true
 	case p.Seq+1 == s.next && p.Flags&(fin|syn) == 0:
 	default:
-		s.RetransPackets++
-		s.RetransBytes += uint64(p.Bytes)
+		again := &f.own().again[way]
+		again.packets++
+		again.bytes += uint64(p.Bytes)
 	}
 }

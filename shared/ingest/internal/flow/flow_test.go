@@ -100,6 +100,20 @@ func TestRecord_values(t *testing.T) {
 	}
 }
 
+// Every size falls in the bin that its name says, at both ends.
+func TestRecord_bins(t *testing.T) {
+	names := []string{"NUM_PKTS_UP_TO_128_BYTES", "NUM_PKTS_128_TO_256_BYTES", "NUM_PKTS_256_TO_512_BYTES", "NUM_PKTS_512_TO_1024_BYTES", "NUM_PKTS_1024_TO_1514_BYTES"}
+	for size, want := range map[uint32]string{
+		0: "1 0 0 0 0", 1: "1 0 0 0 0", 127: "1 0 0 0 0", 128: "1 0 0 0 0", 129: "0 1 0 0 0", 256: "0 1 0 0 0", 257: "0 0 1 0 0", 512: "0 0 1 0 0",
+		513: "0 0 0 1 0", 1024: "0 0 0 1 0", 1025: "0 0 0 0 1", 1514: "0 0 0 0 1", 1515: "0 0 0 0 0", 2049: "0 0 0 0 0", 262_144: "0 0 0 0 0", math.MaxUint32: "0 0 0 0 0",
+	} {
+		f, _ := meter(flow.Options{}, packet(0, false, size, 2))
+		if got := cells(f, 0, names...); got != want {
+			t.Errorf("%d bytes: got %s, want %s", size, got, want)
+		}
+	}
+}
+
 func TestTable_cuts(t *testing.T) {
 	udp := func(p capture.Packet) capture.Packet { p.Key.Protocol = capture.UDP; return p }
 	vlan := func(p capture.Packet) capture.Packet { p.Key.VLAN = 7; return p }
@@ -173,6 +187,16 @@ func TestFlow_retransmissions(t *testing.T) {
 		seg(5, 9, 0, false),                                  // a fragment has no sequence number
 		seg(0x196, 0, 0x11, true), seg(0x196, 0, 0x11, true)) // FIN twice: 40
 	if got := cells(f, 0, "RETRANSMITTED_IN_PKTS", "RETRANSMITTED_IN_BYTES", "RETRANSMITTED_OUT_PKTS"); got != "3 632 0" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Sequence numbers start anywhere, at 0 as well.
+func TestFlow_retransmissionsFromZero(t *testing.T) {
+	p := packet(0, false, 50, 0x18)
+	p.Length = 10
+	f, _ := meter(flow.Options{}, p, p, p)
+	if got := cells(f, 0, "RETRANSMITTED_IN_PKTS", "RETRANSMITTED_IN_BYTES"); got != "2 100" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -5,7 +5,7 @@ import "cloister/shared/ingest/internal/capture"
 // What a person recognises a flow by. It is read from the first bytes of each
 // side; nothing of it is a feature of a model.
 const (
-	textSNI = iota
+	textSNI uint8 = iota
 	textALPN
 	textTLS
 	textJA3
@@ -17,7 +17,7 @@ const (
 	textAgent
 	textClient // of SSH
 	textServer
-	textTunnel
+	textTunnel // the last
 	texts
 )
 
@@ -32,11 +32,32 @@ const (
 	DefaultIdentity = 32 << 20
 )
 
-// identity is allocated for flows that have any of it.
-type identity struct {
-	texts   [texts]string
-	pending [2]pending
-	bytes   int // counted against Options.Identity
+// text is one text of a flow, in a list in the order of which. Lists are short.
+type text struct {
+	s     string // not empty
+	next  *text
+	which uint8
+}
+
+// with returns the list with a text of a kind that it does not have.
+func (x *text) with(which uint8, s string) *text {
+	list := x
+	at := &list
+	for *at != nil && (*at).which < which {
+		at = &(*at).next
+	}
+	*at = &text{s, *at, which}
+	return list
+}
+
+// text returns a text of f, empty without.
+func (f *Flow) text(which uint8) string {
+	for x := f.texts; x != nil; x = x.next {
+		if x.which == which {
+			return x.s
+		}
+	}
+	return ""
 }
 
 // pending is the beginning of a message that goes on in the next segment.
@@ -109,8 +130,8 @@ func recognise(b []byte, from, to uint16) message {
 func (t *Table) stream(f *Flow, p *capture.Packet, way int, from, to uint16) {
 	b := p.Payload
 	whole := uint32(len(b)) == p.Length
-	if f.id != nil && f.id.pending[way].b != nil {
-		q := &f.id.pending[way]
+	if f.rare != nil && f.rare.pending[way].b != nil {
+		q := &f.rare.pending[way]
 		switch late := int32(p.Seq - q.next); {
 		case late < 0: // sent again
 			return
@@ -144,19 +165,18 @@ func (t *Table) stream(f *Flow, p *capture.Packet, way int, from, to uint16) {
 		t.message(f, kind, way, b, true)
 		return
 	}
-	f.id.pending[way] = pending{kind: kind, b: append([]byte(nil), b...), next: p.Seq + p.Length}
+	f.own().pending[way] = pending{kind: kind, b: append([]byte(nil), b...), next: p.Seq + p.Length}
 }
 
 // finish reads a collected message; if that needs more, and more may come, it
 // goes on collecting.
 func (t *Table) finish(f *Flow, way int, b []byte, last bool) {
-	q := &f.id.pending[way]
+	q := &f.rare.pending[way]
 	if !t.message(f, q.kind, way, b, last) {
 		return
 	}
 	f.found |= q.kind.once(way)
 	t.held -= len(q.b)
-	f.id.bytes -= len(q.b)
 	*q = pending{}
 }
 
@@ -190,7 +210,7 @@ func (t *Table) message(f *Flow, kind message, way int, b []byte, last bool) boo
 			return false
 		}
 		if complete {
-			t.set(f, textClient+way, clean(line))
+			t.set(f, textClient+uint8(way), clean(line))
 		}
 	case dnsStream:
 		if len(b) < 2 {
@@ -214,20 +234,15 @@ func (t *Table) take(f *Flow, n int) bool {
 		}
 		return false
 	}
-	if f.id == nil {
-		f.id = &identity{}
-	}
 	t.held += n
-	f.id.bytes += n
 	return true
 }
 
 // set keeps a text of f, unless it has one.
-func (t *Table) set(f *Flow, which int, s string) {
-	if s == "" || f.id != nil && f.id.texts[which] != "" || !t.take(f, len(s)) {
-		return
+func (t *Table) set(f *Flow, which uint8, s string) {
+	if s != "" && f.text(which) == "" && t.take(f, len(s)) {
+		f.texts = f.texts.with(which, s)
 	}
-	f.id.texts[which] = s
 }
 
 // clean makes a text of bytes off the wire: cut to maxText, and every byte

@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"slices"
 
 	"cloister/shared/ingest/internal/capture"
 )
@@ -12,13 +13,20 @@ const nowhere = int32(-1)
 
 // index finds the places of live flows by the hash of their keys: chains of
 // places in small cells, so that a search and the order by last packet stay
-// in the processor's cache while flows do not.
+// in the processor's cache while flows do not. Most searches end at the head
+// of a chain and need no cell.
 type index struct {
 	seed  [keyWords]uint64
-	heads []int32 // first place of a chain, a power of two of them
-	cells []cell  // by place
-	free  int32   // places without a flow, linked by next
+	heads []head // of chains, a power of two of them
+	cells []cell // by place
+	free  int32  // places without a flow, linked by next
 	n     int
+}
+
+// head is the first place of a chain, nowhere without, and its hash.
+type head struct {
+	sum uint32
+	at  int32
 }
 
 // cell is what is needed of a flow to find it and to put it in order.
@@ -42,10 +50,10 @@ func newIndex() index {
 	return x
 }
 
-func nothing(n int) []int32 {
-	heads := make([]int32, n)
+func nothing(n int) []head {
+	heads := make([]head, n)
 	for i := range heads {
-		heads[i] = nowhere
+		heads[i].at = nowhere
 	}
 	return heads
 }
@@ -82,17 +90,17 @@ func same(a, b *capture.Key) bool {
 }
 
 // head returns which chain a hash belongs to: its upper bits are the good ones.
-func (x *index) head(sum uint32) *int32 {
+func (x *index) head(sum uint32) *head {
 	return &x.heads[uint64(sum)*uint64(len(x.heads))>>32]
 }
 
 // first and next return the places of a hash, nowhere after the last.
 func (x *index) first(sum uint32) int32 {
-	at := *x.head(sum)
-	for at != nowhere && x.cells[at].sum != sum {
-		at = x.cells[at].next
+	h := x.head(sum)
+	if h.sum == sum || h.at == nowhere {
+		return h.at
 	}
-	return at
+	return x.next(h.at, sum)
 }
 
 func (x *index) next(at int32, sum uint32) int32 {
@@ -110,24 +118,41 @@ func (x *index) put(sum uint32) int32 {
 	at := x.free
 	if at == nowhere {
 		at = int32(len(x.cells))
-		x.cells = append(x.cells, cell{})
+		if len(x.cells) == cap(x.cells) {
+			x.cells = slices.Grow(x.cells, max(len(x.cells), firstHeads))
+		}
+		x.cells = x.cells[:at+1]
 	} else {
 		x.free = x.cells[at].next
 	}
-	head := x.head(sum)
-	x.cells[at].sum, x.cells[at].next = sum, *head
-	*head = at
+	x.cells[at].sum = sum
+	x.push(at)
 	x.n++
 	return at
 }
 
+// push makes a place the first of its chain.
+func (x *index) push(at int32) {
+	c := &x.cells[at]
+	h := x.head(c.sum)
+	c.next = h.at
+	h.sum, h.at = c.sum, at
+}
+
 // drop takes a place out of its chain.
 func (x *index) drop(at int32) {
-	to := x.head(x.cells[at].sum)
-	for *to != at {
-		to = &x.cells[*to].next
+	h, after := x.head(x.cells[at].sum), x.cells[at].next
+	if h.at == at {
+		if h.at = after; after != nowhere {
+			h.sum = x.cells[after].sum
+		}
+	} else {
+		before := h.at
+		for x.cells[before].next != at {
+			before = x.cells[before].next
+		}
+		x.cells[before].next = after
 	}
-	*to = x.cells[at].next
 	x.cells[at].next, x.free = x.free, at
 	x.n--
 }
@@ -136,8 +161,6 @@ func (x *index) drop(at int32) {
 func (x *index) grow() {
 	x.heads = nothing(2 * len(x.heads))
 	for at := range x.cells {
-		head := x.head(x.cells[at].sum)
-		x.cells[at].next = *head
-		*head = int32(at)
+		x.push(int32(at))
 	}
 }

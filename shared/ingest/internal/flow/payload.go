@@ -146,7 +146,7 @@ func (t *Table) question(f *Flow, b []byte) {
 	if flags&answer != 0 && f.rcode == 0 {
 		f.rcode = flags&15 + 1
 	}
-	if f.id != nil && f.id.texts[textQuery] != "" || binary.BigEndian.Uint16(b[4:]) == 0 {
+	if f.text(textQuery) != "" || binary.BigEndian.Uint16(b[4:]) == 0 {
 		return
 	}
 	var room [maxText]byte

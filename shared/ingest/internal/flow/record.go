@@ -24,10 +24,17 @@ func (f *Flow) duration() uint64 { return span(f.Start, f.End) }
 // relation that holds in the rows of NF-*-v3.
 func (f *Flow) rate(bytes uint64) uint64 { return 8000 * bytes / (f.duration() + 1) }
 
-func (s *Side) span() uint64 { return span(s.First, s.Last) }
+func (f *Flow) span(way int) uint64 { return span(f.First[way], f.Sides[way].Last) }
 
-// mean and deviation of the gaps (of all of them, not of a sample), rounded
-// down, 0 without a gap.
+// least, mean and deviation of the gaps (of all of them, not of a sample),
+// rounded down, 0 without a gap.
+func (s *Side) least() uint64 {
+	if s.Packets < 2 {
+		return 0
+	}
+	return s.gapMin
+}
+
 func (s *Side) mean() uint64 {
 	if s.Packets < 2 {
 		return 0
@@ -79,8 +86,12 @@ var columns = [...]string{
 
 // numbers fills v with the values of columns.
 func (f *Flow) numbers(v *[len(columns)]uint64) {
-	in, out, ttl := &f.Sides[0], &f.Sides[1], f.ttls()
+	in, out, ttl, r := &f.Sides[0], &f.Sides[1], f.ttls(), f.seldom()
 	source, target := f.ports()
+	var bins [sizes]uint64
+	for i, n := range f.bins {
+		bins[i] = uint64(r.wrapped[i])<<32 | uint64(n)
+	}
 	icmp4 := uint64(f.ICMP >> 8)
 	if f.Key.IPv6 {
 		icmp4 = 0
@@ -88,16 +99,16 @@ func (f *Flow) numbers(v *[len(columns)]uint64) {
 	*v = [...]uint64{
 		uint64(f.Start / milli), uint64(f.End / milli), uint64(source), uint64(target),
 		uint64(f.Key.Protocol), in.Bytes, in.Packets, out.Bytes,
-		out.Packets, uint64(in.Flags | out.Flags), uint64(in.Flags), uint64(out.Flags),
-		f.duration(), in.span(), out.span(), uint64(ttl.MinTTL),
+		out.Packets, uint64(f.Flags[0] | f.Flags[1]), uint64(f.Flags[0]), uint64(f.Flags[1]),
+		f.duration(), f.span(0), f.span(1), uint64(ttl.MinTTL),
 		uint64(ttl.MaxTTL), uint64(f.Longest), uint64(f.Shortest), uint64(f.Shortest),
-		uint64(f.Longest), in.RetransBytes, in.RetransPackets, out.RetransBytes,
-		out.RetransPackets, f.rate(in.Bytes), f.rate(out.Bytes), f.Bins[0],
-		f.Bins[1], f.Bins[2], f.Bins[3], f.Bins[4],
+		uint64(f.Longest), r.again[0].bytes, r.again[0].packets, r.again[1].bytes,
+		r.again[1].packets, f.rate(in.Bytes), f.rate(out.Bytes), bins[0],
+		bins[1], bins[2], bins[3], bins[4],
 		uint64(in.Window), uint64(out.Window), uint64(f.ICMP), icmp4,
 		uint64(f.DNSID), uint64(f.DNSType), uint64(f.DNSTTL), uint64(f.FTPCode),
-		in.GapMin, in.GapMax, in.mean(), in.deviation(),
-		out.GapMin, out.GapMax, out.mean(), out.deviation(),
+		in.least(), in.gapMax, in.mean(), in.deviation(),
+		out.least(), out.gapMax, out.mean(), out.deviation(),
 	}
 }
 
@@ -164,7 +175,7 @@ type Record struct {
 	vlan           uint32
 	values         [len(columns)]uint64
 	some           [len(optional)]uint64
-	texts          *[texts]string // nil without; shared, never changed
+	texts          *text // nil without; shared, never changed
 }
 
 // Record fills r with the row of f.
@@ -175,16 +186,7 @@ func (f *Flow) Record(r *Record) {
 	}
 	f.numbers(&r.values)
 	r.some = f.others()
-	r.texts = nil
-	if f.outer != nil && f.id == nil {
-		f.id = &identity{}
-	}
-	if f.id != nil {
-		r.texts = &f.id.texts
-	}
-	if f.outer != nil {
-		r.texts[textTunnel] = tunnelText(f.outer)
-	}
+	r.texts = f.texts
 }
 
 // FirstPacket returns the number of the flow's first packet in the file.
@@ -253,16 +255,17 @@ func AppendTo(dst *frame.Frame, list []Record) {
 			dst.Numbers[k] = append(dst.Numbers[k], v)
 		}
 	}
+	var columns [texts][]string
 	for i, k := range textPlaces {
-		column := dst.Texts[k]
-		for j := range list {
-			text := ""
-			if list[j].texts != nil {
-				text = list[j].texts[i]
-			}
-			column = append(column, text)
+		n := len(dst.Texts[k])
+		dst.Texts[k] = slices.Grow(dst.Texts[k], len(list))[:n+len(list)]
+		clear(dst.Texts[k][n:])
+		columns[i] = dst.Texts[k][n:]
+	}
+	for j := range list {
+		for x := list[j].texts; x != nil; x = x.next {
+			columns[x.which][j] = x.s
 		}
-		dst.Texts[k] = column
 	}
 }
 
@@ -295,20 +298,13 @@ func (r *Record) AppendBinary(b []byte) []byte {
 	for _, v := range r.some {
 		b = binary.AppendUvarint(b, v)
 	}
-	if r.texts == nil {
-		return append(b, 0)
-	}
-	for i, s := range r.texts {
-		if s != "" {
-			mask |= 1 << i
-		}
+	for x := r.texts; x != nil; x = x.next {
+		mask |= 1 << x.which
 	}
 	b = binary.AppendUvarint(b, mask)
-	for _, s := range r.texts {
-		if s != "" {
-			b = binary.AppendUvarint(b, uint64(len(s)))
-			b = append(b, s...)
-		}
+	for x := r.texts; x != nil; x = x.next {
+		b = binary.AppendUvarint(b, uint64(len(x.s)))
+		b = append(b, x.s...)
 	}
 	return b
 }
@@ -357,18 +353,14 @@ func DecodeRecord(b []byte) (Record, []byte, error) {
 	if mask >= 1<<texts {
 		return r, nil, errRecord
 	}
-	if mask > 0 {
-		r.texts = new([texts]string)
-	}
-	for i := range texts {
-		if mask&(1<<i) == 0 {
-			continue
-		}
+	last := &r.texts
+	for ; mask != 0; mask &= mask - 1 {
 		n := next()
 		if n == 0 || n > uint64(len(b)) {
 			return r, nil, errRecord
 		}
-		r.texts[i], b = string(b[:n]), b[n:]
+		*last = &text{which: uint8(bits.TrailingZeros64(mask)), s: string(b[:n])}
+		last, b = &(*last).next, b[n:]
 	}
 	if !ok {
 		return r, nil, errRecord
