@@ -280,7 +280,9 @@ func assemble(functions []*function) []byte {
 		}
 		types = append(types, cat(code{0x60}, unsigned(uint32(f.params)), params, code{0}))
 		indices = append(indices, unsigned(uint32(i)))
-		exports = append(exports, cat(name(f.name), code{0}, unsigned(uint32(i))))
+		if f.name != "" {
+			exports = append(exports, cat(name(f.name), code{0}, unsigned(uint32(i))))
+		}
 		body := unsigned(uint32(len(f.locals)))
 		for _, k := range f.locals {
 			body = append(body, 1, byte(k))

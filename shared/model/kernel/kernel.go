@@ -36,8 +36,11 @@ func Emit() []byte {
 	for depth := 1; depth <= maxShallow; depth++ {
 		list = append(list, shallow(depth))
 	}
-	list = append(list, rankRow("rankrow8", false), rankRow("rankrow16", true), row("row8", false), row("row16", true))
-	list = append(list, shallowRow(), oblivious(ObliviousTrees), oblivious(2*ObliviousTrees), obliviousRow(), softmax(), group())
+	ranked := len(list)
+	inBytes, even := ranked+1, ranked+2
+	list = append(list, rankRow(), bytesRow(ranked), obliviousRow())
+	list = append(list, forestRow(ranked), shallowRow(inBytes), evenRow(inBytes, even))
+	list = append(list, oblivious(ObliviousTrees), oblivious(2*ObliviousTrees), softmax(), group())
 	list = append(list, quadrature(len(list)))
 	return assemble(list)
 }

@@ -53,7 +53,8 @@ func TestModule_hasNothingOfItsOwn(t *testing.T) {
 	if want := "\x01\x03env\x06memory\x02\x00\x01"; string(list[imports]) != want {
 		t.Errorf("imports %q, want %q", list[imports], want)
 	}
-	if n := list[functions][0]; n < 10 || n != list[exports][0] {
+	// Three that rank a row or go through oblivious trees are called by others only.
+	if n := list[functions][0]; n < 10 || n != list[exports][0]+3 {
 		t.Errorf("%d functions, %d exports", n, list[exports][0])
 	}
 	if n := len(kernel.Module()); n > 64<<10 {

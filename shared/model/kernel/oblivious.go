@@ -106,14 +106,14 @@ func oblivious(together int) *function {
 
 // obliviousRow emits the same for one row, whose bins lie side by side.
 //
-//	obliviousrow(tests, depth, leaves, bins, trees, sums)
+//	(tests, depth, leaves, bins, trees, sums)
 //
 // tests have columns in units of 256: that is their bins' distance for
 // oblivious, and here they lie next to each other.
 //
 // In range: as for oblivious.
 func obliviousRow() *function {
-	f, p := newFunction("obliviousrow", 6)
+	f, p := newFunction("", 6)
 	tests, depth, leaves, bins, trees, sums := p[0], p[1], p[2], p[3], p[4], p[5]
 	t, l, q, leaf := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	values, low, high := f.local(v128), f.local(v128), f.local(v128)

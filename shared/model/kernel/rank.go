@@ -120,12 +120,7 @@ func rank(name string, wide, byRow bool) *function {
 		of := func(q int) code { return loadV(get(room), 16*q) }
 		put = storeV(add(add(get(dst), mul(column, get(step))), get(group)), narrow16to8U(narrow32to16(of(0), of(1)), narrow32to16(of(2), of(3))), 0)
 	}
-	// Rows are read once in their order: processors foresee that, but not a column.
-	foresee := cat(
-		set(at, get(x)),
-		set(end, add(get(x), mul(get(rows), get(width)))),
-		repeat(less(get(at), get(end)), set(bits, load8(get(at), 0)), raise(at, 64)))
-	f.add(foresee, count(n, number(0), get(features), 1,
+	f.add(foreseen(at, end, get(x), mul(get(rows), get(width))), count(n, number(0), get(features), 1,
 		count(r, number(0), get(rows), RankRows,
 			set(group, choose(get(r), sub(get(rows), number(RankRows)), less(get(r), sub(get(rows), number(RankRows-1))))),
 			load,

@@ -1,111 +1,134 @@
 package kernel
 
-// rankRow emits rankrow8 and rankrow16: the bins of one row.
+// rankRow emits what ranks one row; nothing outside the module calls it.
 //
-//	rankrow8(x, plan, features, keys, bins)
+//	(x, plan, search, edges, ranks)
 //
-// plan has eight i32 a feature: byte offsets of its value in x and of its first
-// key in keys, bytes of half its keys, how many are no padding, byte offsets of
-// the first columns of its two tests in bins, right and left, -1 for none, and
-// how many columns each takes.
+// plan has how many features there are and, for each, as i32: the byte offset of
+// its value in x, the rank of NaN in a test that sends it right, the places of the
+// ranks for tests that send it right and left, that of its edges, how many
+// blocks of sixteen its first list has, the place of that list, and the places
+// of further lists up to a 0. Places are bytes: of ranks, u16 each; of edges,
+// float64; of search, float32.
 //
-// In range: as for binning.
-func rankRow(name string, wide bool) *function {
-	f, p := newFunction(name, 5)
-	x, plan, features, keys, bins := p[0], p[1], p[2], p[3], p[4]
-	n, first, low, h, missing, rank, place, k := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	bits, key, next := f.local(i64), f.local(i64), f.local(i32)
+// A list has edges rounded down, and its count of those that a number is above,
+// rounded down as well, is the block of sixteen in the next. What rounding hid,
+// edges tell; they end in +Inf, as lists do. Numbers that are float32 need none
+// of that. NaN is above nothing, which is its rank where it goes left.
+//
+// In range: as for rank.
+func rankRow() *function {
+	f, p := newFunction("", 5)
+	x, plan, search, edges, ranks := p[0], p[1], p[2], p[3], p[4]
+	n, i, list, next, rank, bits, odd, right := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	value, single := f.local(f64), f.local(f32)
+	v := f.local(v128)
 	word := func(i int) code { return load32(get(plan), 4*i) }
-	span, size := 255, 1
-	if wide {
-		span, size = 65535, 2
-	}
-	const infinity = 0x7ff0000000000000
-	columns := func(test int, ofMissing code) code {
-		clamped := choose(number(span), choose(get(rank), number(0), lessSigned(number(0), get(rank))), lessSigned(number(span), get(rank)))
-		put := store8(get(place), clamped, 0)
-		if wide {
-			put = store16(get(place), clamped, 0)
-		}
-		return when(differ(word(test), number(-1)),
-			set(place, add(get(bins), word(test))),
-			set(rank, choose(ofMissing, shr(sub(get(low), get(first)), number(3)), get(missing))),
-			count(k, number(0), word(6), 1, put, set(rank, sub(get(rank), number(span))), raise(place, size)))
-	}
-	f.add(count(n, number(0), get(features), 1,
-		set(bits, load64(add(get(x), word(0)), 0)),
-		set(missing, less64(long(infinity), and64(get(bits), long(0x7fffffffffffffff)))),
-		set(key, xor64(get(bits), or64(shiftSigned64(get(bits), long(63)), long(-1<<63)))),
-		set(first, sub(add(get(keys), word(1)), number(8))), // a key before the first that may be above
-		set(low, get(first)),
-		set(h, word(2)),
-		when(get(h), repeat(greater(get(h), number(7)),
-			set(next, add(get(low), get(h))),
-			set(low, choose(get(next), get(low), less64(load64(get(next), 0), get(key)))),
-			set(h, shr(get(h), number(1))))),
-		columns(4, word(3)),
-		columns(5, number(0)),
-		raise(plan, 32),
-	))
+	among := func(i int) code { return aboveF32(get(v), loadV(get(list), 16*i)) }
+	count := ones(signs8(narrow16to8(narrow32to16(among(0), among(1)), narrow32to16(among(2), among(3)))))
+	hidden := op(0x63, loadF64(add(add(get(edges), word(4)), shl(get(rank), number(3))), 0), get(value))
+	f.add(
+		set(n, word(0)),
+		raise(plan, 4),
+		when(get(n), repeat(get(n),
+			set(value, loadF64(add(get(x), word(0)), 0)),
+			set(single, op(0xb6, get(value))),
+			set(bits, op(0xbc, get(single))),
+			set(odd, op(0x62, op(0xbb, get(single)), get(value))),
+			when(get(odd), when(op(0x64, op(0xbb, get(single)), get(value)),
+				set(bits, sub(get(bits), or(shiftSigned(get(bits), 31), number(1)))))),
+			set(v, splat32(get(bits))),
+			set(rank, number(0)),
+			set(list, add(get(search), word(6))),
+			set(i, word(5)),
+			repeat(get(i), set(rank, add(get(rank), count)), raise(list, 64), raise(i, -1)),
+			set(next, add(get(plan), number(28))),
+			set(i, load32(get(next), 0)),
+			when(get(i), repeat(get(i),
+				set(list, add(add(get(search), get(i)), shl(get(rank), number(6)))),
+				set(rank, add(shl(get(rank), number(4)), count)),
+				raise(next, 4),
+				set(i, load32(get(next), 0)),
+			)),
+			when(get(odd), when(hidden, repeat(hidden, raise(rank, 1)))),
+			set(right, get(rank)),
+			when(get(odd), set(right, choose(get(rank), word(1), equalF64(get(value), get(value))))),
+			store16(add(get(ranks), word(2)), get(right), 0),
+			store16(add(get(ranks), word(3)), get(rank), 0),
+			set(plan, add(get(next), number(4))),
+			raise(n, -1),
+		)),
+	)
 	return f
 }
 
-// abreast is how many trees a row goes down together, so that their loads
-// overlap.
-const abreast = 8
+// A context has the addresses and numbers that a function for one row reads, u32
+// each: first what rankRow takes. Calls from Go pass through JavaScript, where
+// each argument has its price.
+type context struct{ at local }
 
-// row emits row8 and row16: one row through all trees.
+func newContext(name string) (*function, context) {
+	f, p := newFunction(name, 1)
+	return f, context{p[0]}
+}
+
+func (c context) word(i int) code { return load32(get(c.at), 4*i) }
+
+// rank ranks the row with function number index.
+func (c context) rank(index int) code {
+	return cat(c.word(0), c.word(1), c.word(2), c.word(3), c.word(4), call(index))
+}
+
+// Places in a context: of the address of the ranks, of the first word after those
+// of rankRow, and after those of bytesRow.
+const ranksWord, firstWord, bytesWords = 4, 5, 8
+
+// bytesRow emits what ranks one row and makes bytes of the ranks; nothing outside
+// the module calls it. Its context goes on with the address of two i32 a column,
+// the place of a rank and what is taken off before it is cut to 0..255, how
+// many columns there are, and the address of their bytes.
 //
-//	row8(nodes, root, trees, bins, leaf, table, output, values, sums, at)
-//
-// The nodes of tree t begin at root[t], an i64; leaf has by node where its
-// values are in table; output is by tree the sum that its single value goes to,
-// -1 for values values that go to all sums; at is room for four bytes a tree.
-//
-// In range: as for walk and leaves.
-func row(name string, wide bool) *function {
-	f, p := newFunction(name, 10)
-	nodes, root, trees, bins, leaf := p[0], p[1], p[2], p[3], p[4]
-	table, output, values, sums, at := p[5], p[6], p[7], p[8], p[9]
-	t, v, d, o, j := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	var base, node [abreast]local // addresses of roots and of the nodes reached
-	for i := range abreast {
-		base[i], node[i] = f.local(i32), f.local(i32)
-	}
-	form := nodeForm(wide)
-	// walking says that one of n trees is not at a leaf.
-	walking := func(n int) code {
-		all := form.threshold(node[0])
-		for i := 1; i < n; i++ {
-			all = and(all, form.threshold(node[i]))
-		}
-		return differ(all, number(form.span))
-	}
-	several := func(n int) code {
-		var start, steps, end code
-		for i := range n {
-			start = append(start, set(base[i], add(get(nodes), shl(load32(add(get(root), shl(get(t), number(3))), 8*i), number(form.bits))))...)
-			start = append(start, set(node[i], get(base[i]))...)
-			steps = append(steps, set(node[i], add(get(base[i]), shl(form.next(node[i], bins), number(form.bits))))...)
-			end = append(end, store32(add(get(at), shl(get(t), number(2))), shr(sub(get(node[i]), get(nodes)), number(form.bits)), 4*i)...)
-		}
-		return cat(start, when(walking(n), repeat(walking(n), steps)), end)
-	}
+// In range: the plan and the columns are the layout's own.
+func bytesRow(rank int) *function {
+	f, c := newContext("")
+	column, end, bins, v := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	f.add(
-		set(t, number(0)),
-		when(less(number(abreast-1), get(trees)), repeat(less(add(get(t), number(abreast-1)), get(trees)), several(abreast), raise(t, abreast))),
-		when(less(get(t), get(trees)), repeat(less(get(t), get(trees)), several(1), raise(t, 1))),
-		count(t, number(0), get(trees), 1,
-			set(v, add(get(table), shl(load32(add(get(leaf), shl(load32(get(at), 0), number(2))), 0), number(3)))),
-			raise(at, 4),
-			set(o, load32(add(get(output), shl(get(t), number(2))), 0)),
-			set(d, get(sums)),
-			set(j, get(values)),
-			when(lessSigned(number(-1), get(o)), set(d, add(get(d), shl(get(o), number(3)))), set(j, number(1))),
-			when(greater(get(j), number(1)), repeat(greater(get(j), number(1)),
-				storeV(get(d), addF64V(loadV(get(d), 0), loadV(get(v), 0)), 0),
-				raise(d, 16), raise(v, 16), raise(j, -2))),
-			when(get(j), storeF64(get(d), addF64(loadF64(get(d), 0), loadF64(get(v), 0)), 0)),
+		c.rank(rank),
+		set(column, c.word(firstWord)),
+		set(end, add(get(column), shl(c.word(firstWord+1), number(3)))),
+		set(bins, c.word(firstWord+2)),
+		when(less(get(column), get(end)), repeat(less(get(column), get(end)),
+			set(v, sub(load16(add(c.word(ranksWord), load32(get(column), 0)), 0), load32(get(column), 4))),
+			set(v, choose(get(v), number(0), lessSigned(number(0), get(v)))),
+			store8(get(bins), choose(get(v), number(255), less(get(v), number(255))), 0),
+			raise(bins, 1),
+			raise(column, 8),
+		)),
+	)
+	return f
+}
+
+// evenRow emits obliviousRow for all outputs of a row.
+//
+//	evenrow(context)
+//
+// Its context goes on with the addresses of the tests, the depth, the addresses of
+// the leaves, how many trees there are, the address of the sums, and how many
+// times eight outputs there are. In range: as for oblivious.
+func evenRow(bytes, even int) *function {
+	f, c := newContext("evenrow")
+	n, leaves, sums := f.local(i32), f.local(i32), f.local(i32)
+	tests, depth, trees := c.word(bytesWords), c.word(bytesWords+1), c.word(bytesWords+3)
+	f.add(
+		get(c.at), call(bytes),
+		set(leaves, c.word(bytesWords+2)),
+		set(sums, c.word(bytesWords+4)),
+		set(n, c.word(bytesWords+5)),
+		repeat(get(n),
+			tests, depth, get(leaves), c.word(bytesWords-1), trees, get(sums), call(even),
+			set(leaves, add(get(leaves), shl(trees, add(depth, number(4))))),
+			raise(sums, 32),
+			raise(n, -1),
 		),
 	)
 	return f

@@ -3,7 +3,7 @@ package kernel
 // shallowRow emits shallow6 for one row and sixteen trees instead of sixteen rows
 // and one tree.
 //
-//	shallowrow(tests, values, bins, groups, output, sums)
+//	shallowrow(context)
 //
 // tests are, by group of sixteen trees and by node in heap order, sixteen columns
 // and sixteen thresholds, a byte each; values the 64 float64 of each tree's
@@ -14,16 +14,23 @@ package kernel
 // sixteen columns are then found by four swizzles.
 //
 // In range: a leaf's number has six bits; columns from 64 on have bin 0.
-func shallowRow() *function {
-	f, p := newFunction("shallowrow", 6)
-	tests, values, bins, groups, output, sums := p[0], p[1], p[2], p[3], p[4], p[5]
+func shallowRow(bytes int) *function {
+	f, c := newContext("shallowrow")
+	var at [5]local
+	var begin code
+	for i := range at {
+		at[i] = f.local(i32)
+		begin = append(begin, set(at[i], c.word(bytesWords+i))...)
+	}
+	tests, values, groups, output, sums := at[0], at[1], at[2], at[3], at[4]
+	bins := c.word(bytesWords - 1)
 	g, to := f.local(i32), f.local(i32)
 	column, number16, half := f.local(v128), f.local(v128), f.local(v128)
 	var table [4]local
 	var load, bin code
 	for k := range table {
 		table[k] = f.local(v128)
-		load = append(load, set(table[k], loadV(get(bins), 16*k))...)
+		load = append(load, set(table[k], loadV(bins, 16*k))...)
 		if k == 0 {
 			bin = swizzle(get(table[0]), get(column))
 		} else {
@@ -57,7 +64,7 @@ func shallowRow() *function {
 			)...)
 		}
 	}
-	f.add(load, count(g, number(0), get(groups), 1,
+	f.add(get(c.at), call(bytes), begin, load, count(g, number(0), get(groups), 1,
 		body,
 		raise(tests, 32*(1<<maxShallow-1)),
 		raise(values, 16*8<<maxShallow),

@@ -25,15 +25,17 @@ func nodeForm(wide bool) form {
 	}}
 }
 
-// foreseen reads memory that is about to be read in any order in its own, which
-// processors foresee, if rows come to as much as its lines.
-func foreseen(at, end local, from, size, rows code) code {
+// foreseen reads size bytes that are about to be read in any order in their own,
+// which processors foresee.
+func foreseen(at, end local, from, size code) code {
 	const line = 64
-	return when(less(size, shl(rows, number(6))),
-		set(at, from),
-		set(end, add(from, size)),
+	return cat(set(at, from), set(end, add(from, size)),
 		when(less(get(at), get(end)), repeat(less(get(at), get(end)), drop(load8(get(at), 0)), raise(at, line))))
 }
+
+// pays says whether foreseen is worth it before so many rows read from size bytes:
+// four lines of a cache for each.
+func pays(size, rows local) code { return less(get(size), shl(get(rows), number(8))) }
 
 // walk emits walk8 and walk16, which take rows down one tree.
 //
@@ -53,7 +55,7 @@ func walk(name string, wide bool) *function {
 	f, p := newFunction(name, 7)
 	nodes, size, bins, shift, rows, active, at := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
 	r, left, k, end, to := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	const together, steps = 6, 6 // more rows would leave the registers
+	const together, steps = 6, 6     // more rows would leave the registers
 	var row, node, q [together]local // address of a row's bins, number and address of its node
 	for j := range together {
 		row[j], node[j], q[j] = f.local(i32), f.local(i32), f.local(i32)
@@ -106,7 +108,7 @@ func walk(name string, wide bool) *function {
 	}
 	while := func(condition, body code) code { return when(condition, repeat(condition, body)) }
 	f.add(
-		foreseen(k, end, get(nodes), get(size), get(rows)),
+		when(pays(size, rows), foreseen(k, end, get(nodes), get(size))),
 		set(left, get(active)),
 		set(r, number(0)),
 		while(less(add(get(r), number(together-1)), get(rows)), first(together)),
@@ -165,7 +167,7 @@ func leaves(name string, wide bool) *function {
 		}
 		return body
 	}
-	f.add(foreseen(r, d, get(leaf), get(size), get(rows)))
+	f.add(when(pays(size, rows), foreseen(r, d, get(leaf), get(size))))
 	for n := 1; n <= leafVectors; n++ {
 		f.add(when(equal(get(values), number(n)), each(written(n))))
 	}

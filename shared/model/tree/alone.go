@@ -1,76 +1,257 @@
 package tree
 
-import "sync"
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+)
 
-// alone is what the kernel needs to rank one row: the keys of all features one
-// after the other, and the plan of Kernel.RankRow8.
-type alone struct {
-	keys []uint64
-	plan []int32
-	// tests, values and output are what Kernel.ShallowRow reads, nil for an
-	// ensemble that it does not help.
-	tests  []uint8
-	values []float64
-	output []int32
+// Alone is an ensemble in the form in which ForestRow, ShallowRow and EvenRow of a
+// [Kernel] read it.
+type Alone struct {
+	// Plan says how a row is ranked. It has how many features there are and, for
+	// each, the byte offset of its value in a row, the rank of NaN in a test that
+	// sends it right, the places of its ranks for tests that send it right and
+	// left among two bytes a test, the place of its edges, how many blocks of sixteen
+	// the first list of its search has, the place of that list, those of the
+	// others, and 0. Edges end in +Inf, as do the lists of Search, which are those of
+	// searchTree with edges rounded down. Places are bytes.
+	Plan   []int32
+	Search []float32
+	Edges  []float64
+	// Columns are, for ShallowRow and EvenRow, two a column: the place of its rank,
+	// and what to take off before it is cut to a byte.
+	Columns []int32
+	// Nodes are, for ForestRow, threshold, rank<<16, address of the children<<32: one
+	// of a leaf is 65535 and the address of its record, which is such a leaf itself and
+	// the values after it. Roots are addresses of the trees' roots, and aloneAbreast+1
+	// times that of a node without end.
+	Nodes []uint64
+	Roots []uint32
+	Trees int
+	// Output says which sum a tree adds its one value to; nil for ForestRow if leaves
+	// have one for each sum.
+	Output []int32
+	// Tests are, for ShallowRow, by group of sixteen trees and by node in heap
+	// order, sixteen columns and sixteen thresholds; Values are 64 a tree.
+	Tests  []uint8
+	Values []float64
+
+	way aloneWay
 }
+
+// AloneRoom is what one row needs: its ranks and bins, the leaves it reaches, the
+// sums of oblivious trees.
+type AloneRoom struct {
+	Ranks []uint16
+	Bins  []uint8
+	At    []uint32
+	Sums  []int32
+}
+
+// aloneWay is which function of the kernel scores one row.
+type aloneWay uint8
+
+const (
+	aloneByGo aloneWay = iota
+	aloneForest
+	aloneShallow
+	aloneEven
+)
 
 const (
 	// aloneTrees go down together with Kernel.ShallowRow, in rows of aloneColumns
 	// bins; trees of a smaller depth are as quick on their own.
 	aloneTrees, aloneColumns, aloneDepth = 16, 64, 5
+	// aloneAbreast is how many trees a row goes down together with Kernel.ForestRow.
+	aloneAbreast = 10
+	// nodeBytes is the size of a node there, nodeLine how many a cache line has.
+	nodeBytes, nodeLine = 8, 8
 )
 
 // alone makes that form when a row first comes alone.
-func (e *Ensemble) alone() *alone {
+func (e *Ensemble) alone() *Alone {
 	e.aloneOnce.Do(func() {
-		l, a := &e.lay, &e.aloneForm
-		size := 1
-		if l.span == wideSpan {
-			size = 2
+		a := &e.aloneForm
+		if e.Trees() == 0 || !a.ranks(&e.lay) {
+			return
 		}
-		place := func(test int) int32 {
-			if test < 0 {
-				return -1
-			}
-			return int32(l.tests[test].column * size)
-		}
-		for i := range l.numeric {
-			f := &l.numeric[i]
-			a.plan = append(a.plan, int32(8*f.feature), int32(8*len(a.keys)), int32(4*len(f.keys)), int32(len(f.edges)),
-				place(f.right), place(f.left), int32((len(f.edges)+l.span-1)/l.span), 0)
-			a.keys = append(a.keys, f.keys...)
-		}
-		if s := e.shallow(); s != nil && e.depth >= aloneDepth && len(l.columns) <= aloneColumns {
+		switch {
+		case e.even != nil:
+			a.way = aloneEven
+			a.columns(&e.lay)
+		case e.shallow() != nil && e.depth >= aloneDepth && len(e.lay.columns) <= aloneColumns:
+			a.way = aloneShallow
+			a.columns(&e.lay)
 			a.shallow(e)
+		default:
+			a.way = aloneForest
+			a.forest(e)
 		}
 	})
 	return &e.aloneForm
 }
 
-// shallowAlone returns the form with tests, values and output, nil without them.
-func (e *Ensemble) shallowAlone() *alone {
-	if loops.ShallowRow == nil || e.alone().tests == nil {
-		return nil
+// ranks plans how rows are ranked, features with fewer lists first; it returns
+// false if a rank may not fit in two bytes.
+func (a *Alone) ranks(l *layout) bool {
+	none := len(l.tests) // where ranks go that no test asks for
+	place := func(test int) int32 {
+		if test < 0 {
+			test = none
+		}
+		return int32(2 * test)
 	}
-	return e.alone()
+	features := slices.Clone(l.numeric)
+	slices.SortStableFunc(features, func(p, q numeric) int { return cmp.Compare(len(p.edges), len(q.edges)) })
+	a.Plan = []int32{int32(len(features))}
+	for i := range features {
+		f := &features[i]
+		if len(f.edges) > wideSpan {
+			return false
+		}
+		down := make([]float32, len(f.edges))
+		for j, v := range f.edges {
+			down[j] = roundDown(v)
+		}
+		lists := searchTree(down, countedEdges, len(f.edges))
+		a.Plan = append(a.Plan, int32(8*f.feature), int32(len(f.edges)), place(f.right), place(f.left), int32(8*len(a.Edges)), int32(len(lists[0])/searchBlock))
+		for _, list := range lists {
+			a.Plan = append(a.Plan, int32(4*len(a.Search)))
+			a.Search = append(a.Search, list...)
+		}
+		a.Plan = append(a.Plan, 0)
+		a.Edges = append(append(a.Edges, f.edges...), math.Inf(1))
+	}
+	return true
 }
 
-// shallow fills tests, values and output; trees that make up the last sixteen
+// columns plans how ranks become bins.
+func (a *Alone) columns(l *layout) {
+	for _, c := range l.columns {
+		a.Columns = append(a.Columns, int32(2*c.test), int32(c.piece*l.span))
+	}
+}
+
+// shallow fills Tests, Values and Output; trees that make up the last sixteen
 // add nothing.
-func (a *alone) shallow(e *Ensemble) {
+func (a *Alone) shallow(e *Ensemble) {
 	const inner, leaves = 1<<shallowDepth - 1, 1 << shallowDepth
 	n := upTo(len(e.output), aloneTrees)
-	a.tests, a.values, a.output = make([]uint8, 2*n*inner), make([]float64, n*leaves), make([]int32, n)
+	a.Tests, a.Values, a.Output = make([]uint8, 2*n*inner), make([]float64, n*leaves), make([]int32, n)
 	var s shallows
 	nodes := make([]uint32, inner)
 	for t, o := range e.output {
-		a.output[t] = max(o, 0)
-		s.fill(e, t, e.root[t], 0, nodes, a.values[t*leaves:(t+1)*leaves])
-		group := a.tests[t/aloneTrees*aloneTrees*2*inner:]
+		a.Output[t] = max(o, 0)
+		s.fill(e, t, e.root[t], 0, nodes, a.Values[t*leaves:(t+1)*leaves])
+		group := a.Tests[t/aloneTrees*aloneTrees*2*inner:]
 		for h, q := range nodes {
 			at := 2*aloneTrees*h + t%aloneTrees
 			group[at], group[at+aloneTrees] = uint8(q>>8/shallowRows), uint8(q)
 		}
+	}
+}
+
+// forest fills Nodes, Roots and Output. Nodes are the roots, one without end, the
+// children of all trees, two by two, and the records.
+func (a *Alone) forest(e *Ensemble) {
+	trees, width := len(e.output), e.outputs
+	a.Trees = trees
+	if e.outputs == 1 || slices.Max(e.output) >= 0 {
+		width = 1
+		a.Output = make([]int32, trees)
+		for t, o := range e.output {
+			a.Output[t] = max(o, 0)
+		}
+	}
+	first := upTo(trees+2, nodeLine)
+	end := first + len(e.leaf) - trees
+	record := make([]int, len(e.table)) // by offset in the table
+	for i, off := range e.leaf {
+		if _, _, _, inner := e.split(i); !inner && record[off] == 0 {
+			record[off] = end
+			end += 1 + width
+		}
+	}
+	a.Nodes = make([]uint64, end)
+	p := planting{e: e, nodes: a.Nodes, from: loops.Place(a.Nodes), record: record, free: first}
+	for off, at := range record {
+		if at == 0 {
+			continue
+		}
+		a.Nodes[at] = wideSpan | p.address(at)
+		for j, v := range e.table[off : off+width] {
+			a.Nodes[at+1+j] = math.Float64bits(v)
+		}
+	}
+	endless := p.address(trees)
+	a.Nodes[trees], a.Nodes[trees+1] = endless, endless
+	for t := range trees {
+		p.tree(t)
+		a.Roots = append(a.Roots, uint32(p.address(t)>>32))
+	}
+	for range aloneAbreast + 1 {
+		a.Roots = append(a.Roots, uint32(endless>>32))
+	}
+}
+
+// planting puts the nodes of trees where a row that comes alone finds them
+// sooner: children that many rows go to lie in the cache line of their parents.
+type planting struct {
+	e      *Ensemble
+	nodes  []uint64
+	from   uint32 // address of the first
+	record []int
+	free   int // from here on
+	wait   []waiting
+}
+
+// waiting is an inner node whose children have no place yet.
+type waiting struct {
+	node, at int
+	cover    float64
+}
+
+// address returns that of the node at place i, in the upper half.
+func (p *planting) address(i int) uint64 { return (uint64(p.from) + nodeBytes*uint64(i)) << 32 }
+
+// put writes node i at place at: a leaf whole, an inner node to be completed.
+func (p *planting) put(i, at int) {
+	if _, _, _, inner := p.e.split(i); inner {
+		p.wait = append(p.wait, waiting{i, at, p.e.cover[i]})
+		return
+	}
+	p.nodes[at] = wideSpan | p.address(p.record[p.e.leaf[i]])
+}
+
+// tree places tree t. What fills a line are the children of the node that it begins
+// with, then those of whichever node in it has the most cover; the others wait, and
+// the next line begins with the last that has the most.
+func (p *planting) tree(t int) {
+	e := p.e
+	p.put(e.root[t], t)
+	for len(p.wait) > 0 {
+		here := len(p.wait) - 1
+		for {
+			best := here
+			for i := here; i < len(p.wait); i++ {
+				if p.wait[i].cover > p.wait[best].cover {
+					best = i
+				}
+			}
+			w := p.wait[best]
+			p.wait = slices.Delete(p.wait, best, best+1)
+			threshold, col, base, _ := e.split(w.node)
+			c := e.lay.columns[col]
+			p.nodes[w.at] = uint64(threshold+c.piece*e.lay.span) | uint64(c.test)<<16 | p.address(p.free)
+			p.put(e.root[t]+base, p.free)
+			p.put(e.root[t]+base+1, p.free+1)
+			if p.free += 2; p.free%nodeLine == 0 || here == len(p.wait) {
+				break
+			}
+		}
+		slices.SortStableFunc(p.wait[here:], func(a, b waiting) int { return cmp.Compare(a.cover, b.cover) })
 	}
 }
 
@@ -80,68 +261,77 @@ func (e *Ensemble) areAlone(n int) bool {
 	if e.even != nil {
 		few = fewEvenRows
 	}
-	return n < few && loops != nil && loops.Row8 != nil
+	return n < few && loops != nil && (loops.Row8 != nil || loops.ForestRow != nil && e.alone().way != aloneByGo)
 }
 
-// aloneRoom is what one row needs: its bins, the leaves it reaches, the sums of
-// oblivious trees.
-type aloneRoom struct {
-	narrow []uint8
-	wide   []uint16
-	at     []uint32
-	sums   []int32
-}
-
-var aloneRooms = sync.Pool{New: func() any { return new(aloneRoom) }}
-
-// rankAlone ranks row with what the kernel has for it.
-func rankAlone[T uint8 | uint16, N uint32 | uint64, I uint16 | uint32](e *Ensemble, many *Loops[T, N, I], one func(x []float64, plan []int32, keys []uint64, bins []T), bins []T, row []float64) {
-	if many != nil {
-		rankTo(e, many, bins, 0, 1, row)
-		return
-	}
-	a := e.alone()
-	one(row, a.plan, a.keys, bins)
-	placeSets(&e.lay, bins, 0, 1, row, e.features)
-}
+var aloneRooms = sync.Pool{New: func() any { return new(AloneRoom) }}
 
 // scoreAlone fills dst with the margins of x, n rows, row by row.
 func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
-	s := aloneRooms.Get().(*aloneRoom)
+	s := aloneRooms.Get().(*AloneRoom)
 	defer aloneRooms.Put(s)
-	columns := max(1, len(e.lay.columns))
-	s.at = sized(s.at, len(e.output))
+	s.Sums = sized(s.Sums, groups(e.outputs)*evenWidth)
+	score := e.aloneRow
+	if loops.ForestRow != nil {
+		score = e.aloneWhole
+	}
 	for r := range n {
-		row, sums := e.row(x, r), dst[r*e.outputs:(r+1)*e.outputs]
-		if e.lay.span == wideSpan {
-			s.wide = sized(s.wide, columns)
-			rankAlone(e, loops.Wide, loops.RankRow16, s.wide, row)
-			loops.Row16(e.wide, e.root, s.wide, e.leaf, e.table, e.output, sums, s.at)
-			continue
+		sums := dst[r*e.outputs : (r+1)*e.outputs]
+		if e.even != nil {
+			clear(s.Sums)
 		}
-		s.narrow = sized(s.narrow, max(columns, aloneColumns))
-		rankAlone(e, loops.Narrow, loops.RankRow8, s.narrow, row)
-		if v := e.even; v != nil {
-			s.sums = sized(s.sums, groups(e.outputs)*evenWidth)
-			clear(s.sums)
-			size := v.padded() << v.depth * evenWidth
-			for g := range groups(e.outputs) {
-				loops.ObliviousRow(v.tests, v.depth, v.leaves[g*size:], s.narrow, len(v.levels), s.sums[g*evenWidth:])
-			}
-			e.evenMargin(sums, s.sums)
-			continue
+		score(s, e.row(x, r), sums)
+		if e.even != nil {
+			e.evenMargin(sums, s.Sums)
 		}
-		if a := e.shallowAlone(); a != nil {
-			loops.ShallowRow(a.tests, a.values, s.narrow, a.output, sums)
-			continue
-		}
-		if whole := e.shallow(); loops.PermutedRow != nil && whole != nil && whole.alone != nil {
-			loops.PermutedRow(whole.alone, whole.depth, whole.values, e.output, s.narrow, sums)
-			continue
-		}
-		loops.Row8(e.narrow, e.root, s.narrow, e.leaf, e.table, e.output, sums, s.at)
 	}
 	if e.even == nil {
 		e.finish(dst)
 	}
+}
+
+// aloneWhole scores one row with one call.
+func (e *Ensemble) aloneWhole(s *AloneRoom, row, sums []float64) {
+	a, l := e.alone(), &e.lay
+	s.Ranks = sized(s.Ranks, len(l.tests)+1)
+	for i := range l.sets {
+		s.Ranks[len(l.tests)-len(l.sets)+i] = uint16(l.sets[i].bin(row[l.sets[i].feature]))
+	}
+	switch a.way {
+	case aloneForest:
+		s.At = sized(s.At, len(a.Roots))
+		loops.ForestRow(a, row, s, sums)
+	case aloneShallow:
+		s.Bins = sized(s.Bins, aloneColumns)
+		loops.ShallowRow(a, row, s, sums)
+	default:
+		s.Bins = sized(s.Bins, len(l.columns))
+		loops.EvenRow(a, row, s, e.even.tests, e.even.depth, e.even.leaves, e.even.padded())
+	}
+}
+
+// aloneRow scores one row with a call to rank it and others to go down the trees.
+func (e *Ensemble) aloneRow(s *AloneRoom, row, sums []float64) {
+	columns := max(1, len(e.lay.columns))
+	s.At = sized(s.At, len(e.output))
+	if e.lay.span == wideSpan {
+		s.Ranks = sized(s.Ranks, columns)
+		rankTo(e, loops.Wide, s.Ranks, 0, 1, row)
+		loops.Row16(e.wide, e.root, s.Ranks, e.leaf, e.table, e.output, sums, s.At)
+		return
+	}
+	s.Bins = sized(s.Bins, max(columns, aloneColumns))
+	rankTo(e, loops.Narrow, s.Bins, 0, 1, row)
+	if v := e.even; v != nil {
+		size := v.padded() << v.depth * evenWidth
+		for g := range groups(e.outputs) {
+			loops.ObliviousRow(v.tests, v.depth, v.leaves[g*size:], s.Bins, len(v.levels), s.Sums[g*evenWidth:])
+		}
+		return
+	}
+	if whole := e.shallow(); loops.PermutedRow != nil && whole != nil && whole.alone != nil {
+		loops.PermutedRow(whole.alone, whole.depth, whole.values, e.output, s.Bins, sums)
+		return
+	}
+	loops.Row8(e.narrow, e.root, s.Bins, e.leaf, e.table, e.output, sums, s.At)
 }

@@ -32,23 +32,22 @@ type Kernel struct {
 	// rows have reached.
 	Leaves8  func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int)
 	Leaves16 func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int)
-	// RankRow8 and RankRow16 rank one row for the three below, without which rows
-	// that come alone take this package's own loops; Narrow and Wide do it if
-	// they are there. plan has eight words a feature, its byte offsets in x and
-	// keys, half its keys in bytes, its edges, the byte offsets of its columns in
-	// bins, right and left, -1 for none, and how many each test has.
-	RankRow8  func(x []float64, plan []int32, keys []uint64, bins []uint8)
-	RankRow16 func(x []float64, plan []int32, keys []uint64, bins []uint16)
 	// Row8 and Row16 add to sums the leaves that one row reaches, by tree: its one
 	// value to the sum that output says, or, for -1, one to each. at is room for
 	// a number a tree.
 	Row8  func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
 	Row16 func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
-	// ShallowRow adds to sums the leaves that one row of 64 bins reaches in trees
-	// of a depth up to 6, sixteen together: tests are, by node in heap order, their
-	// columns and their thresholds, values 64 a tree.
-	ShallowRow func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64)
-	// PermutedRow is ShallowRow for processors that permute bytes, else nil: tests
+	// ForestRow, ShallowRow and EvenRow rank one row of x, of which room.Ranks has
+	// those of category sets already, and add to sums the leaves that it reaches:
+	// in trees of any kind; in those of a depth up to 6 with one value a leaf, sixteen
+	// together; in oblivious trees, to room.Sums. A program that has ForestRow has
+	// the others and Place, which says at what address nodes lie; it stays.
+	ForestRow  func(a *Alone, x []float64, room *AloneRoom, sums []float64)
+	ShallowRow func(a *Alone, x []float64, room *AloneRoom, sums []float64)
+	EvenRow    func(a *Alone, x []float64, room *AloneRoom, tests []uint32, depth int, leaves []int16, trees int)
+	Place      func(nodes []uint64) uint32
+	// PermutedRow adds to sums the leaves that one row reaches in trees of a depth up
+	// to 6, for processors that permute bytes, else nil: tests
 	// are those of shallows.alone, values 2^depth a tree, and an output of -1 is
 	// the first.
 	PermutedRow func(tests []uint8, depth []int, values []float64, output []int32, bins []uint8, sums []float64)

@@ -64,7 +64,7 @@ type Ensemble struct {
 	shallowOnce sync.Once
 	shallows    *shallows
 	aloneOnce   sync.Once
-	aloneForm   alone
+	aloneForm   Alone
 	quickOnce   sync.Once
 	quickForm   *quick
 	rankingOnce sync.Once

@@ -51,6 +51,9 @@ func Use(yes bool) {
 // nothing else runs until the kernel returns.
 func pointer[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
 
+// address is pointer as a number, for memory that something else keeps alive.
+func address[T any](s []T) uint32 { return uint32(uintptr(pointer(s))) }
+
 // bytesOf turns a place in bins of size bytes into one in bytes; -1 stays.
 func bytesOf(place, size int) int32 {
 	if place < 0 {
@@ -78,35 +81,38 @@ var loops = tree.Kernel{
 		rankrows16(pointer(x), int32(8*width), int32(rows), pointer(plan), int32(len(plan)/8), pointer(search), pointer(edges), pointer(dst), int32(2*step), pointer(room))
 	},
 	Walk8: func(nodes []uint32, bins []uint8, shift, rows int, active []uint32, at []uint16) {
-		walk8(pointer(nodes), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
+		walk8(pointer(nodes), int32(4*len(nodes)), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
 	},
 	Walk16: func(nodes []uint64, bins []uint16, shift, rows int, active []uint64, at []uint32) {
-		walk16(pointer(nodes), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
+		walk16(pointer(nodes), int32(8*len(nodes)), pointer(bins), int32(shift), int32(rows), pointer(active), pointer(at))
 	},
 	Leaves8: func(sums []float64, width int, leaf []uint32, table []float64, at []uint16, rows, values int) {
-		leaves8(pointer(sums), int32(8*width), pointer(leaf), pointer(table), pointer(at), int32(rows), int32(values))
+		leaves8(pointer(sums), int32(8*width), pointer(leaf), int32(4*len(leaf)), pointer(table), pointer(at), int32(rows), int32(values))
 	},
 	Leaves16: func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int) {
-		leaves16(pointer(sums), int32(8*width), pointer(leaf), pointer(table), pointer(at), int32(rows), int32(values))
+		leaves16(pointer(sums), int32(8*width), pointer(leaf), int32(4*len(leaf)), pointer(table), pointer(at), int32(rows), int32(values))
 	},
-	RankRow8: func(x []float64, plan []int32, keys []uint64, bins []uint8) {
-		rankrow8(pointer(x), pointer(plan), int32(len(plan)/8), pointer(keys), pointer(bins))
+	ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+		ranked(a, x, room)
+		context[5], context[6], context[7] = address(a.Roots), address(room.At), uint32(a.Trees)
+		context[8], context[9], context[10] = address(a.Output), uint32(len(sums)), address(sums)
+		forestrow(unsafe.Pointer(&context))
 	},
-	RankRow16: func(x []float64, plan []int32, keys []uint64, bins []uint16) {
-		rankrow16(pointer(x), pointer(plan), int32(len(plan)/8), pointer(keys), pointer(bins))
+	ShallowRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+		ranked(a, x, room)
+		context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
+		context[8], context[9], context[10] = address(a.Tests), address(a.Values), uint32(len(a.Output)/16)
+		context[11], context[12] = address(a.Output), address(sums)
+		shallowrow(unsafe.Pointer(&context))
 	},
-	Row8: func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
-		row8(pointer(nodes), pointer(root), int32(len(output)), pointer(bins), pointer(leaf), pointer(table), pointer(output), int32(len(sums)), pointer(sums), pointer(at))
+	EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
+		ranked(a, x, room)
+		context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
+		context[8], context[9], context[10] = address(tests), uint32(depth), address(leaves)
+		context[11], context[12], context[13] = uint32(trees), address(room.Sums), uint32(len(room.Sums)/8)
+		evenrow(unsafe.Pointer(&context))
 	},
-	Row16: func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32) {
-		row16(pointer(nodes), pointer(root), int32(len(output)), pointer(bins), pointer(leaf), pointer(table), pointer(output), int32(len(sums)), pointer(sums), pointer(at))
-	},
-	ShallowRow: func(tests []uint8, values []float64, bins []uint8, output []int32, sums []float64) {
-		shallowrow(pointer(tests), pointer(values), pointer(bins), int32(len(output)/16), pointer(output), pointer(sums))
-	},
-	ObliviousRow: func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32) {
-		obliviousrow(pointer(tests), int32(depth), pointer(leaves), pointer(bins), int32(trees), pointer(sums))
-	},
+	Place: func(nodes []uint64) uint32 { return address(nodes) },
 	Shallow: func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64) {
 		[...]func(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer){
 			shallow1, shallow2, shallow3, shallow4, shallow5, shallow6,
@@ -135,8 +141,14 @@ var loops = tree.Kernel{
 	},
 }
 
-// context holds the addresses that a walk keeps to; nothing walks beside it.
-var context [7]uint32
+// context holds the addresses and numbers of a call that has many; nothing else
+// runs beside it.
+var context [14]uint32
+
+// ranked writes those that ranking a row needs.
+func ranked(a *tree.Alone, x []float64, room *tree.AloneRoom) {
+	context[0], context[1], context[2], context[3], context[4] = address(x), address(a.Plan), address(a.Search), address(a.Edges), address(room.Ranks)
+}
 
 //go:wasmimport kernel bin8
 func bin8(x unsafe.Pointer, width, rows int32, keys unsafe.Pointer, half, edges int32, dst unsafe.Pointer, shift, right, left, pieces, step int32)
@@ -154,16 +166,16 @@ func rankrows8(x unsafe.Pointer, width, rows int32, plan unsafe.Pointer, feature
 func rankrows16(x unsafe.Pointer, width, rows int32, plan unsafe.Pointer, features int32, search, edges, dst unsafe.Pointer, step int32, room unsafe.Pointer)
 
 //go:wasmimport kernel walk8
-func walk8(nodes, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
+func walk8(nodes unsafe.Pointer, size int32, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
 
 //go:wasmimport kernel walk16
-func walk16(nodes, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
+func walk16(nodes unsafe.Pointer, size int32, bins unsafe.Pointer, shift, rows int32, active, at unsafe.Pointer)
 
 //go:wasmimport kernel leaves8
-func leaves8(dst unsafe.Pointer, width int32, leaf, table, at unsafe.Pointer, rows, values int32)
+func leaves8(dst unsafe.Pointer, width int32, leaf unsafe.Pointer, size int32, table, at unsafe.Pointer, rows, values int32)
 
 //go:wasmimport kernel leaves16
-func leaves16(dst unsafe.Pointer, width int32, leaf, table, at unsafe.Pointer, rows, values int32)
+func leaves16(dst unsafe.Pointer, width int32, leaf unsafe.Pointer, size int32, table, at unsafe.Pointer, rows, values int32)
 
 //go:wasmimport kernel shallow1
 func shallow1(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
@@ -183,17 +195,14 @@ func shallow5(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Poi
 //go:wasmimport kernel shallow6
 func shallow6(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer)
 
-//go:wasmimport kernel rankrow8
-func rankrow8(x, plan unsafe.Pointer, features int32, keys, bins unsafe.Pointer)
+//go:wasmimport kernel forestrow
+func forestrow(context unsafe.Pointer)
 
-//go:wasmimport kernel rankrow16
-func rankrow16(x, plan unsafe.Pointer, features int32, keys, bins unsafe.Pointer)
+//go:wasmimport kernel shallowrow
+func shallowrow(context unsafe.Pointer)
 
-//go:wasmimport kernel row8
-func row8(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output unsafe.Pointer, values int32, sums, at unsafe.Pointer)
-
-//go:wasmimport kernel row16
-func row16(nodes, root unsafe.Pointer, trees int32, bins, leaf, table, output unsafe.Pointer, values int32, sums, at unsafe.Pointer)
+//go:wasmimport kernel evenrow
+func evenrow(context unsafe.Pointer)
 
 //go:wasmimport kernel oblivious4
 func oblivious4(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointer, rows int32, sums unsafe.Pointer, width, trees int32, numbers unsafe.Pointer)
@@ -203,12 +212,6 @@ func oblivious8(tests unsafe.Pointer, depth int32, leaves, columns unsafe.Pointe
 
 //go:wasmimport kernel softmax
 func softmax(values unsafe.Pointer, rows, width int32, table unsafe.Pointer)
-
-//go:wasmimport kernel shallowrow
-func shallowrow(tests, values, bins unsafe.Pointer, groups int32, output, sums unsafe.Pointer)
-
-//go:wasmimport kernel obliviousrow
-func obliviousrow(tests unsafe.Pointer, depth int32, leaves, bins unsafe.Pointer, trees int32, sums unsafe.Pointer)
 
 //go:wasmimport kernel group
 func group(tests unsafe.Pointer, count int32, lanes unsafe.Pointer, stride, rows int32, places, values unsafe.Pointer, width int32, slots, sums unsafe.Pointer)

@@ -1,0 +1,185 @@
+package tree_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"cloister/shared/model/tree"
+	"cloister/shared/model/tree/treetest"
+)
+
+// aloneFrom is where reader says that nodes lie.
+const aloneFrom = 4096
+
+// reader is a kernel for rows that come alone that reads what package kernel's
+// reads, in Go and with every index checked.
+func reader(ways map[string]int) *tree.Kernel {
+	bytes := func(a *tree.Alone, x []float64, room *tree.AloneRoom) {
+		readRanks(a, x, room.Ranks)
+		for c := 0; 2*c < len(a.Columns); c++ {
+			room.Bins[c] = uint8(min(max(int32(room.Ranks[a.Columns[2*c]/2])-a.Columns[2*c+1], 0), 255))
+		}
+	}
+	return &tree.Kernel{
+		ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+			ways["forest"]++
+			readRanks(a, x, room.Ranks)
+			at := func(address uint64) int { return int(address-aloneFrom) / 8 }
+			for t, root := range a.Roots {
+				i := at(uint64(root))
+				if t >= a.Trees {
+					if q := a.Nodes[i]; a.Nodes[i+1] != q || at(q>>32) != i || q&0xffff == 0xffff {
+						panic("a row leaves the node without end")
+					}
+					continue
+				}
+				for a.Nodes[i]&0xffff != 0xffff {
+					q := a.Nodes[i]
+					i = at(q >> 32)
+					if uint64(room.Ranks[q>>16&0xffff]) > q&0xffff {
+						i++
+					}
+				}
+				record := at(a.Nodes[i] >> 32)
+				if a.Nodes[record] != uint64(aloneFrom+8*record)<<32|0xffff {
+					panic("a record that is no leaf")
+				}
+				if a.Output != nil {
+					sums[a.Output[t]] += math.Float64frombits(a.Nodes[record+1])
+					continue
+				}
+				for j := range sums {
+					sums[j] += math.Float64frombits(a.Nodes[record+1+j])
+				}
+			}
+		},
+		ShallowRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+			ways["shallow"]++
+			bytes(a, x, room)
+			for t, o := range a.Output {
+				h := 0
+				for range 6 {
+					test := a.Tests[t/16*16*126+32*h+t%16:]
+					h = 2*h + 1
+					if room.Bins[test[0]] > test[16] {
+						h++
+					}
+				}
+				sums[o] += a.Values[64*t+h-63]
+			}
+		},
+		EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
+			ways["even"]++
+			bytes(a, x, room)
+			for g := 0; g < len(room.Sums); g += 8 {
+				for t := range trees {
+					leaf := (g/8*trees + t) << depth
+					for l, q := range tests[t*depth : (t+1)*depth] {
+						if room.Bins[q>>16] > uint8(q) {
+							leaf += 1 << l
+						}
+					}
+					for j, v := range leaves[8*leaf : 8*leaf+8] {
+						room.Sums[g+j] += int32(v)
+					}
+				}
+			}
+		},
+		Place: func([]uint64) uint32 { return aloneFrom },
+	}
+}
+
+// readRanks follows the plan of a.
+func readRanks(a *tree.Alone, x []float64, ranks []uint16) {
+	plan := a.Plan[1:]
+	for range a.Plan[0] {
+		v := x[plan[0]/8]
+		single := float32(v)
+		if float64(single) > v {
+			single = math.Nextafter32(single, float32(math.Inf(-1)))
+		}
+		count := func(list []float32) int {
+			n := 0
+			for _, edge := range list {
+				if single > edge {
+					n++
+				}
+			}
+			return n
+		}
+		rank := count(a.Search[plan[6]/4:][:16*plan[5]])
+		right, left, missing, edges := plan[2]/2, plan[3]/2, plan[1], a.Edges[plan[4]/8:]
+		for plan = plan[7:]; plan[0] != 0; plan = plan[1:] {
+			rank = 16*rank + count(a.Search[plan[0]/4+int32(16*rank):][:16])
+		}
+		plan = plan[1:]
+		for edges[rank] < v {
+			rank++
+		}
+		ranks[right], ranks[left] = uint16(rank), uint16(rank)
+		if v != v {
+			ranks[right], ranks[left] = uint16(missing), 0
+		}
+	}
+	if len(plan) != 0 {
+		panic(fmt.Sprintf("%d words after the plan", len(plan)))
+	}
+}
+
+// What is made for rows that come alone says what the ensemble says.
+func TestAlone_sameBits(t *testing.T) {
+	ways, values := map[string]int{}, 0
+	compare := func(name string, e *tree.Ensemble, x []float64) {
+		t.Helper()
+		d, k := e.Shape()
+		read := reader(ways)
+		for r := range len(x) / d {
+			row, got, want := x[r*d:(r+1)*d], make([]float64, k), make([]float64, k)
+			for dst, with := range map[*[]float64]*tree.Kernel{&got: read, &want: nil} {
+				tree.UseKernel(with)
+				if err := e.Predict(*dst, row); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for j := range got {
+				if math.Float64bits(got[j]) != math.Float64bits(want[j]) {
+					t.Fatalf("%s: row %d: score %d is %v, want %v", name, r, j, got[j], want[j])
+				}
+				values++
+			}
+		}
+	}
+	defer func() {
+		tree.UseKernel(nil)
+		if list := tree.NativeKernels(); len(list) > 0 {
+			tree.UseKernel(list[0])
+		}
+	}()
+	for i, o := range nativeShapes() {
+		r := rand.New(rand.NewPCG(78, uint64(i)))
+		tree.UseKernel(nil)
+		e := build(t, treetest.Random(r, o))
+		compare(fmt.Sprintf("shape %d", i), e, treetest.Rows(r, o, 12, 0.05))
+	}
+	for _, n := range []int{1, 47, 48, 767, 768, 12288, 65535, 65536} {
+		edges := make([]float64, n)
+		for i := range edges {
+			edges[i] = float64(i)
+			if n == 767 {
+				edges[i] = 1 + float64(i)*0x1p-27 // sixteen to a float32
+			}
+		}
+		x := []float64{math.NaN(), math.Inf(-1), math.Inf(1), -1e-300, 0.1, 1e300}
+		for i := 0; i < n; i += 1 + n/20 {
+			x = append(x, edges[i], math.Nextafter(edges[i], 2), math.Nextafter(edges[i], -1))
+		}
+		s := treetest.Ladder(edges, false)
+		s.Trees = append(s.Trees, treetest.Ladder(edges, true).Trees...)
+		compare(fmt.Sprintf("%d edges", n), build(t, s), x)
+	}
+	if ways["forest"] < 600 || ways["shallow"] < 100 || ways["even"] < 90 || values < 5000 {
+		t.Errorf("compared %d values in rows %v", values, ways)
+	}
+}
