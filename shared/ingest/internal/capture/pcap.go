@@ -73,12 +73,15 @@ func (r *Reader) openPcap() error {
 // nextRecord reads one packet.
 func (r *Reader) nextRecord(f *Frame) error {
 	start, head := r.at, 16+r.extra
-	h, err := r.peek(head)
-	switch {
-	case err == io.EOF && len(h) == 0:
-		return io.EOF
-	case err != nil:
-		return r.cut(start, "the head of a packet", err)
+	h, err := r.buf[r.from:r.to], error(nil)
+	if len(h) < head {
+		h, err = r.peek(head)
+		switch {
+		case err == io.EOF && len(h) == 0:
+			return io.EOF
+		case err != nil:
+			return r.cut(start, "the head of a packet", err)
+		}
 	}
 	// Seconds are unsigned, so the largest time is far below 2^63.
 	f.Time = int64(r.order.u32(h))*1e9 + int64(r.order.u32(h[4:]))*r.tick
@@ -87,12 +90,12 @@ func (r *Reader) nextRecord(f *Frame) error {
 		captured, length = length, captured
 	}
 	f.Link, f.Length = r.link, length
-	r.pass(head)
-	if n := int64(captured); n <= int64(r.to-r.from) && n <= MaxPacket { // as nearly always
-		f.Data = r.buf[r.from : r.from+int(n) : r.from+int(n)]
-		r.pass(int(n))
+	if end := int64(head) + int64(captured); end <= int64(len(h)) { // as nearly always
+		f.Data = h[head:end:end]
+		r.pass(int(end))
 		return nil
 	}
+	r.pass(head)
 	if f.Data, err = r.packet(int64(captured), 0); err != nil {
 		return r.cut(start, "a packet", err)
 	}

@@ -65,10 +65,12 @@ type Flow struct {
 	Start, End int64 // nanoseconds since 1970 UTC
 	LastPacket int64 // its number in the file
 	texts      *text // nil without
-	bins       [sizes]uint32
+	rare       *rare // nil without
+	bins       [sizes]uint16
 	Flags      [2]uint8 // of each side, OR of the TCP flags
 	sequenced  [2]bool  // each side has a next
 	Reverse    bool     // the source is Key.B
+	watched    bool     // by protocol or ports, look reads each packet
 	entropy    uint16   // + 1, 0 for none
 	found      uint16   // messages that were read
 
@@ -76,7 +78,6 @@ type Flow struct {
 
 	FirstPacket             int64    // its number in the file
 	First                   [2]int64 // of each side, nanoseconds, meaningful with a packet
-	rare                    *rare    // nil without
 	DNSTTL                  uint32   // of the first A record of an answer
 	DNSID, DNSType          uint16   // of the first message
 	FTPCode                 uint16   // last reply code of an FTP server
@@ -84,20 +85,19 @@ type Flow struct {
 	rcode                   uint16   // of DNS + 1, 0 for none
 	asked, answered, pinged bool
 	cut                     bool     // some text was left out
-	_                       [14]byte // to the end of a line
+	_                       [22]byte // to the end of a line
 }
 
-// rare is what few flows have.
+// rare is what few flows have: seldom is a copy, own is to be changed.
 type rare struct {
 	again   [2]retransmissions
-	wrapped [sizes]uint32 // how often a bin began again at 0
+	wrapped [sizes]uint64 // how often a bin began again at 0
 	pending [2]pending
 }
 
 // retransmissions are those of one side.
 type retransmissions struct{ packets, bytes uint64 } // IP bytes
 
-// seldom is what f has of it.
 func (f *Flow) seldom() rare {
 	if f.rare == nil {
 		return rare{}
@@ -105,7 +105,6 @@ func (f *Flow) seldom() rare {
 	return *f.rare
 }
 
-// own is the same, to be changed.
 func (f *Flow) own() *rare {
 	if f.rare == nil {
 		f.rare = new(rare)
@@ -122,16 +121,15 @@ func (f *Flow) own() *rare {
 // flow never go back. The source is who sent the first packet of the flow, or
 // its receiver when that is a SYN with ACK.
 type Table struct {
-	o              Options
-	emit           func(*Flow)
-	live           index
-	blocks         [][]Flow // by place
-	oldest, newest int32    // places
-	last           int64
-	late, evicted  int64
-	held           int   // bytes of texts
-	cut            int64 // flows that went without
-	scratch        []byte
+	o             Options
+	emit          func(*Flow)
+	live          index
+	blocks        [][]Flow // by place
+	last          int64
+	late, evicted int64
+	held          int   // bytes of texts
+	cut           int64 // flows that went without
+	scratch       []byte
 }
 
 // NewTable returns an empty table. emit is called with each flow that ends;
@@ -149,7 +147,7 @@ func NewTable(o Options, emit func(*Flow)) *Table {
 	if o.Identity <= 0 {
 		o.Identity = DefaultIdentity
 	}
-	return &Table{o: o, emit: emit, live: newIndex(), oldest: nowhere, newest: nowhere}
+	return &Table{o: o, emit: emit, live: newIndex()}
 }
 
 // Len returns the number of live flows.
@@ -172,8 +170,8 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 	// in the future would end every flow.
 	now := min(p.Time, t.last)
 	t.last = p.Time
-	for t.oldest != nowhere && now-t.at(t.oldest).End > t.o.Idle {
-		t.end(t.oldest)
+	for at := t.live.oldest(); at != nowhere && now-t.at(at).End > t.o.Idle; at = t.live.oldest() {
+		t.end(at)
 	}
 	sum := t.live.sum(&p.Key)
 	at := t.live.first(sum)
@@ -196,13 +194,13 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 	}
 	if at == nowhere {
 		at = t.start(p, sum)
-	} else if t.newest != at {
-		t.unlink(at)
-		t.link(at)
+	} else {
+		t.live.unlink(at)
+		t.live.link(at)
 	}
 	f := t.at(at)
 	f.add(p, when)
-	if p.Head && (len(p.Payload) > 0 || p.Key.Protocol != capture.TCP) {
+	if !f.dull(p) {
 		t.look(f, p)
 	}
 	return f
@@ -211,7 +209,7 @@ func (t *Table) Add(p *capture.Packet) *Flow {
 // Drain ends up to n flows, those which were silent for longest first.
 func (t *Table) Drain(n int) {
 	for range min(n, t.live.n) {
-		t.end(t.oldest)
+		t.end(t.live.oldest())
 	}
 }
 
@@ -225,28 +223,26 @@ func (t *Table) at(place int32) *Flow {
 func (t *Table) start(p *capture.Packet, sum uint32) int32 {
 	if t.live.n >= t.o.Flows {
 		t.evicted++
-		t.end(t.oldest)
+		t.end(t.live.oldest())
 	}
 	at := t.live.put(sum)
 	if int(at)/blockFlows == len(t.blocks) {
 		t.blocks = append(t.blocks, make([]Flow, blockFlows))
 	}
-	const synAck = 0x12
-	answer := p.Head && p.Key.Protocol == capture.TCP && p.Flags&synAck == synAck
+	answer := p.Head && p.Key.Protocol == capture.TCP && p.Flags&(syn|ack) == syn|ack
 	f := t.at(at)
 	*f = Flow{}
 	f.Key, f.Reverse = p.Key, p.Reverse != answer
+	f.watched = watched(&p.Key)
 	f.Start, f.End, f.Shortest, f.FirstPacket = p.Time, p.Time, p.Bytes, p.Number
 	if p.Outer != nil {
 		f.texts = f.texts.with(textTunnel, tunnelText(p.Outer)) // not counted in held
 	}
-	t.link(at)
 	return at
 }
 
 func (t *Table) end(at int32) {
 	f := t.at(at)
-	t.unlink(at)
 	t.live.drop(at)
 	if f.rare != nil {
 		for way := range f.rare.pending {
@@ -262,31 +258,8 @@ func (t *Table) end(at int32) {
 	f.texts, f.rare = nil, nil
 }
 
-// link makes a flow the newest.
-func (t *Table) link(at int32) {
-	cell := &t.live.cells[at]
-	cell.older, cell.newer = t.newest, nowhere
-	if t.newest != nowhere {
-		t.live.cells[t.newest].newer = at
-	} else {
-		t.oldest = at
-	}
-	t.newest = at
-}
-
-func (t *Table) unlink(at int32) {
-	cell := t.live.cells[at]
-	if cell.older != nowhere {
-		t.live.cells[cell.older].newer = cell.newer
-	} else {
-		t.oldest = cell.newer
-	}
-	if cell.newer != nowhere {
-		t.live.cells[cell.newer].older = cell.older
-	} else {
-		t.newest = cell.older
-	}
-}
+// Flags of TCP.
+const fin, syn, ack = 0x01, 0x02, 0x10
 
 // add counts a packet that arrived at when, which is not before f.End.
 func (f *Flow) add(p *capture.Packet, when int64) {
@@ -318,7 +291,11 @@ func (f *Flow) add(p *capture.Packet, when int64) {
 	s.Window = max(s.Window, p.Window)
 	f.Flags[way] |= p.Flags
 	if p.Head && p.Key.Protocol == capture.TCP {
-		f.sequence(p, way)
+		if p.Seq == s.next && f.sequenced[way] && p.Flags&(fin|syn) == 0 { // as nearly always
+			s.next += p.Length
+		} else {
+			f.sequence(p, way)
+		}
 	}
 }
 
@@ -326,12 +303,7 @@ func (f *Flow) add(p *capture.Packet, when int64) {
 // of it sent before. A keep-alive (one octet or none before the next number)
 // is not one.
 func (f *Flow) sequence(p *capture.Packet, way int) {
-	const fin, syn = 1, 2
 	s, size := &f.Sides[way], p.Length
-	if p.Flags&(fin|syn) == 0 && p.Seq == s.next && f.sequenced[way] { // as nearly always
-		s.next += size
-		return
-	}
 	if p.Flags&fin != 0 {
 		size++
 	}

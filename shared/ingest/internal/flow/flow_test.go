@@ -114,6 +114,32 @@ func TestRecord_bins(t *testing.T) {
 	}
 }
 
+// A bin has room for 2^16 packets and counts on after them.
+func TestRecord_binsCountOn(t *testing.T) {
+	var got []string
+	table := flow.NewTable(flow.Options{}, func(f *flow.Flow) {
+		var rec flow.Record
+		f.Record(&rec)
+		dst := frame.New(frame.Flow, 1, flow.Has())
+		flow.AppendTo(dst, []flow.Record{rec})
+		got = append(got, cells(dst, 0, "NUM_PKTS_128_TO_256_BYTES", "NUM_PKTS_256_TO_512_BYTES", frame.InPackets))
+	})
+	var want []string
+	for _, n := range []int{1<<16 - 1, 1 << 16, 1<<16 + 1, 3<<16 + 5} {
+		p := packet(0, false, 300, 0)
+		for range n {
+			table.Add(&p)
+		}
+		p.Bytes = 200
+		table.Add(&p)
+		table.Drain(1)
+		want = append(want, fmt.Sprint(1, n, n+1))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestTable_cuts(t *testing.T) {
 	udp := func(p capture.Packet) capture.Packet { p.Key.Protocol = capture.UDP; return p }
 	vlan := func(p capture.Packet) capture.Packet { p.Key.VLAN = 7; return p }
@@ -366,4 +392,44 @@ func FuzzTable(f *testing.F) {
 			t.Fatalf("%v of %v packets, %v of %v bytes", counted, packets, octets, bytes)
 		}
 	})
+}
+
+// Of some ports and protocols every packet is read, whichever end they are at
+// and whatever came before; of a fragment without its head, nothing.
+func TestFlow_readsEveryPacketOfSome(t *testing.T) {
+	segment := func(protocol uint8, port uint16, back, turned bool, text string) capture.Packet {
+		p := packet(0, back, 99, 0x18)
+		p.Key.Protocol, p.Key.PortB, p.Payload, p.Length = protocol, port, []byte(text), uint32(len(text))
+		if turned {
+			p.Key.A, p.Key.B, p.Key.PortA, p.Key.PortB, p.Reverse = p.Key.B, p.Key.A, p.Key.PortB, p.Key.PortA, !p.Reverse
+		}
+		return p
+	}
+	name := string(dnsMessage(7, 0x8183, 1, 0, 3, 'w', 'w', 'w', 0, 0, 1, 0, 1))
+	tests := []struct {
+		name     string
+		protocol uint8
+		port     uint16
+		text     string
+		want     string // code of FTP, name and code of DNS
+	}{
+		{"FTP", capture.TCP, 21, "230 in\r\n", "230  NaN"},
+		{"DNS over TCP", capture.TCP, 53, "\x00" + string(rune(len(name))) + name, "0 www 3"},
+		{"DNS over UDP", capture.UDP, 53, name, "0 www 3"},
+		{"another port", capture.TCP, 22, "230 in\r\n", "0  NaN"},
+	}
+	for _, tt := range tests {
+		for _, turned := range []bool{false, true} {
+			f, _ := meter(flow.Options{}, segment(tt.protocol, tt.port, false, turned, "\x00\x00\x80"), segment(tt.protocol, tt.port, true, turned, tt.text))
+			if got := cells(f, 0, "FTP_COMMAND_RET_CODE", frame.DNSQuery, frame.DNSCode); got != tt.want {
+				t.Errorf("%s, turned %v: got %q, want %q", tt.name, turned, got, tt.want)
+			}
+		}
+	}
+	part, ping := packet(0, false, 99, 0), packet(1, false, 99, 0)
+	part.Head, part.Key.Protocol, ping.Key.Protocol, ping.ICMP = false, capture.ICMP, capture.ICMP, 0x0800
+	f, _ := meter(flow.Options{}, part, ping)
+	if got := cells(f, 0, "ICMP_TYPE", frame.Entropy); got != "2048 NaN" {
+		t.Errorf("a fragment, then its head: %q", got)
+	}
 }

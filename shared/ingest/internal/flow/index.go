@@ -8,8 +8,9 @@ import (
 	"cloister/shared/ingest/internal/capture"
 )
 
-// nowhere is no place of an index.
-const nowhere = int32(-1)
+// nowhere is the place of no flow. Its cell is both ends of the order by last
+// packet: newer is the oldest flow, older the newest.
+const nowhere = int32(0)
 
 // index finds the places of live flows by the hash of their keys: chains of
 // places in small cells, so that a search and the order by last packet stay
@@ -42,20 +43,12 @@ const (
 )
 
 func newIndex() index {
-	x := index{free: nowhere, heads: nothing(firstHeads)}
+	x := index{heads: make([]head, firstHeads), cells: make([]cell, 1, firstHeads)}
 	random := maphash.MakeSeed()
 	for i := range x.seed {
 		x.seed[i] = maphash.Bytes(random, []byte{byte(i)}) | 1
 	}
 	return x
-}
-
-func nothing(n int) []head {
-	heads := make([]head, n)
-	for i := range heads {
-		heads[i].at = nowhere
-	}
-	return heads
 }
 
 // sum returns the hash of a key. Which flows share a chain is nothing that a
@@ -119,7 +112,7 @@ func (x *index) put(sum uint32) int32 {
 	if at == nowhere {
 		at = int32(len(x.cells))
 		if len(x.cells) == cap(x.cells) {
-			x.cells = slices.Grow(x.cells, max(len(x.cells), firstHeads))
+			x.cells = slices.Grow(x.cells, len(x.cells))
 		}
 		x.cells = x.cells[:at+1]
 	} else {
@@ -127,6 +120,7 @@ func (x *index) put(sum uint32) int32 {
 	}
 	x.cells[at].sum = sum
 	x.push(at)
+	x.link(at)
 	x.n++
 	return at
 }
@@ -139,8 +133,9 @@ func (x *index) push(at int32) {
 	h.sum, h.at = c.sum, at
 }
 
-// drop takes a place out of its chain.
+// drop gives the place of a flow that ended back.
 func (x *index) drop(at int32) {
+	x.unlink(at)
 	h, after := x.head(x.cells[at].sum), x.cells[at].next
 	if h.at == at {
 		if h.at = after; after != nowhere {
@@ -159,8 +154,23 @@ func (x *index) drop(at int32) {
 
 // grow doubles the chains. All places have a flow then.
 func (x *index) grow() {
-	x.heads = nothing(2 * len(x.heads))
-	for at := range x.cells {
+	x.heads = make([]head, 2*len(x.heads))
+	for at := int(nowhere) + 1; at < len(x.cells); at++ {
 		x.push(int32(at))
 	}
+}
+
+// oldest returns the place of the flow that was silent for longest.
+func (x *index) oldest() int32 { return x.cells[nowhere].newer }
+
+// link makes a place the newest.
+func (x *index) link(at int32) {
+	newest := x.cells[nowhere].older
+	x.cells[at].older, x.cells[at].newer = newest, nowhere
+	x.cells[newest].newer, x.cells[nowhere].older = at, at
+}
+
+func (x *index) unlink(at int32) {
+	older, newer := x.cells[at].older, x.cells[at].newer
+	x.cells[older].newer, x.cells[newer].older = newer, older
 }

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -23,26 +22,6 @@ func TestFlow_liesInLines(t *testing.T) {
 	}
 	if side := reflect.TypeFor[Side]().Size(); side != 64 || f.Size() != 5*64 {
 		t.Errorf("a flow has %d bytes and a side %d", f.Size(), side)
-	}
-}
-
-// A bin counts on after the 2^32 packets that it has room for.
-func TestFlow_binsWrap(t *testing.T) {
-	var f Flow
-	p := capture.Packet{Bytes: 300}
-	for i := range f.bins {
-		f.bins[i] = math.MaxUint32 - 1
-	}
-	for _, want := range []uint64{1<<32 - 1, 1 << 32, 1<<32 + 1} {
-		f.add(&p, 0)
-		var v [len(columns)]uint64
-		f.numbers(&v)
-		if got := v[at("NUM_PKTS_256_TO_512_BYTES")]; got != want {
-			t.Errorf("got %d packets, want %d", got, want)
-		}
-		if got := v[at("NUM_PKTS_128_TO_256_BYTES")]; got != 1<<32-2 {
-			t.Errorf("the bin before has %d packets", got)
-		}
 	}
 }
 

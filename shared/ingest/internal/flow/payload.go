@@ -18,6 +18,21 @@ const (
 	portLLMNR        = 5355
 )
 
+// watched reports whether every packet of a key may hold what look reads: by
+// its protocol or by a port.
+func watched(k *capture.Key) bool {
+	return k.Protocol != capture.TCP || k.PortA == portFTP || k.PortB == portFTP || k.PortA == portDNS || k.PortB == portDNS
+}
+
+// dull reports whether look would find nothing in a packet, as in most: there
+// is no message that it could start or go on with.
+func (f *Flow) dull(p *capture.Packet) bool {
+	if !p.Head || len(p.Payload) == 0 {
+		return !p.Head || !f.watched
+	}
+	return !f.watched && f.entropy != 0 && f.rare == nil && !starts[p.Payload[0]]
+}
+
 // look reads what the fields need of a payload.
 func (t *Table) look(f *Flow, p *capture.Packet) {
 	from, to := p.Key.PortA, p.Key.PortB

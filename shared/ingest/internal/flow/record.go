@@ -90,7 +90,7 @@ func (f *Flow) numbers(v *[len(columns)]uint64) {
 	source, target := f.ports()
 	var bins [sizes]uint64
 	for i, n := range f.bins {
-		bins[i] = uint64(r.wrapped[i])<<32 | uint64(n)
+		bins[i] = r.wrapped[i]<<16 | uint64(n)
 	}
 	icmp4 := uint64(f.ICMP >> 8)
 	if f.Key.IPv6 {
