@@ -1,6 +1,7 @@
 package grow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -23,6 +24,7 @@ type column struct {
 	low, high   []float64 // smallest and largest training value of each bin
 	missing     bool      // a training row lacks the value
 	categorical bool
+	memo        *memo // the bins of the values, if these are few; until the table is made
 }
 
 // bins returns the number of bins for present values.
@@ -95,25 +97,32 @@ func binColumns(ctx context.Context, data *Data, n, limit, workers int) ([]colum
 	}
 	d := data.Features
 	out := make([]column, d)
-	buffers := make([][]uint64, workers)
+	cutters := make([]cutter, workers)
 	err := parallel(ctx, workers, d, func(w, j int) error {
-		if buffers[w] == nil {
-			buffers[w] = make([]uint64, 2*n)
-		}
 		var err error
-		out[j], err = cut(data, n, j, limit, buffers[w])
+		out[j], err = cutters[w].cut(data, n, j, limit)
 		return err
 	})
 	return out, err
 }
 
+// cutter finds the bins of columns. It belongs to one goroutine.
+type cutter struct {
+	keys []uint64
+	memo *memo
+	runs []run
+}
+
 // cut finds the bins of column j.
-func cut(data *Data, n, j, limit int, buf []uint64) (column, error) {
+func (b *cutter) cut(data *Data, n, j, limit int) (column, error) {
 	var c column
 	if data.Columns != nil && data.Columns[j].Categorical {
 		return cutCategories(data, n, j)
 	}
-	keys := buf[:0]
+	if b.keys == nil {
+		b.keys, b.memo = make([]uint64, 2*n), newMemo(memoMost)
+	}
+	keys := b.keys[:0]
 	for i := range n {
 		if data.Weights != nil && data.Weights[i] == 0 {
 			continue
@@ -125,18 +134,56 @@ func cut(data *Data, n, j, limit int, buf []uint64) (column, error) {
 		}
 		keys = append(keys, orderKey(v))
 	}
-	sortKeys(keys, buf[n:n+len(keys)])
-	var runs []run
-	for i := 0; i < len(keys); {
-		e := i + 1
-		for e < len(keys) && keys[e] == keys[i] {
-			e++
+	if !b.count(keys) {
+		sortKeys(keys, b.keys[n:n+len(keys)])
+		b.runs = b.runs[:0]
+		for i := 0; i < len(keys); {
+			e := i + 1
+			for e < len(keys) && keys[e] == keys[i] {
+				e++
+			}
+			b.runs = append(b.runs, run{keyValue(keys[i]), e - i})
+			i = e
 		}
-		runs = append(runs, run{keyValue(keys[i]), e - i})
-		i = e
+		c.fill(b.runs, limit)
+		return c, nil
 	}
-	c.fill(runs, limit)
+	c.fill(b.runs, limit)
+	c.memo = newMemo(len(b.runs))
+	for _, r := range b.runs {
+		key := orderKey(r.value)
+		at := c.memo.slot(key)
+		c.memo.keys[at], c.memo.values[at] = key, uint32(c.place(r.value))
+	}
 	return c, nil
+}
+
+// count makes runs of keys without sorting them, unless they are too many
+// different ones.
+func (b *cutter) count(keys []uint64) bool {
+	m := b.memo
+	clear(m.keys)
+	clear(m.values)
+	used := 0
+	for _, key := range keys {
+		at := m.slot(key)
+		if m.keys[at] == 0 {
+			if used == memoMost {
+				return false
+			}
+			m.keys[at] = key
+			used++
+		}
+		m.values[at]++
+	}
+	b.runs = b.runs[:0]
+	for at, key := range m.keys {
+		if key != 0 {
+			b.runs = append(b.runs, run{keyValue(key), int(m.values[at])})
+		}
+	}
+	slices.SortFunc(b.runs, func(a, b run) int { return cmp.Compare(a.value, b.value) })
+	return true
 }
 
 // run is a value and how many rows have it.
@@ -228,6 +275,18 @@ func (c *column) place(v float64) int {
 	return lo
 }
 
+// find is place for a column whose values may be known.
+func (c *column) find(v float64) int {
+	if c.memo != nil {
+		if key := orderKey(v); v == v {
+			if at := c.memo.slot(key); c.memo.keys[at] == key {
+				return int(c.memo.values[at])
+			}
+		}
+	}
+	return c.place(v)
+}
+
 // maxSpread bounds the cells of a sparse table whose bins are laid out in full:
 // two copies of 2 GiB.
 const maxSpread = 1 << 31
@@ -281,7 +340,7 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 			c := &columns[j]
 			col := t.cols[j*n : (j+1)*n]
 			for i := lo; i < hi; i++ {
-				col[i] = B(c.place(data.X[i*d+j]))
+				col[i] = B(c.find(data.X[i*d+j]))
 			}
 			for i := lo; i < hi && t.rows != nil; i++ {
 				t.rows[i*t.stride+j] = col[i]
@@ -289,17 +348,20 @@ func newTable[B index](ctx context.Context, data *Data, n int, columns []column,
 		}
 		return nil
 	})
+	for j := range columns {
+		columns[j].memo = nil
+	}
 	return t, err
 }
 
 // lanes is how many columns are looked at together.
 const lanes = 6
 
-// lanes returns where to find the bins of up to 6 features: that of row i is at
-// i*step. Of fewer features the last is repeated. A node with few of the
-// table's rows finds those of a row side by side, if it can; for others columns
-// are more likely to be in the cache. All six slices have one length.
-func (t *table[B]) lanes(features []int32, rows int) (bins [lanes][]B, step int) {
+// view returns where the bins of up to [lanes] features are: that of row i is at
+// i*step. Of fewer features the last is repeated; all slices have one length. In
+// a large table, a node of few rows finds the bins of a row side by side; otherwise
+// columns are more likely to be in the cache.
+func (t *table[B]) view(features []int32, rows int) (bins [lanes][]B, step int) {
 	if t.rows != nil && (t.n <= cached/t.d || rows < t.n/64) {
 		for i := range bins {
 			bins[i] = t.rows[features[min(i, len(features)-1)]:][:len(t.rows)-t.stride+1]

@@ -184,7 +184,7 @@ func (s *classSides[B]) nominal(nd *work, features []int32) (numeric []int32, va
 func (s *classSides[B]) sorted(nd *work, features []int32) bool {
 	t := s.g.t
 	rows := s.g.idx[nd.lo:nd.hi]
-	bins, step := t.lanes(features, len(rows))
+	bins, step := t.view(features, len(rows))
 	b0, b1, b2, b3, b4, b5 := bins[0], bins[1], bins[2], bins[3], bins[4], bins[5]
 	k0, k1, k2 := s.keys[0][:len(rows)], s.keys[1][:len(rows)], s.keys[2][:len(rows)]
 	k3, k4, k5 := s.keys[3][:len(rows)], s.keys[4][:len(rows)], s.keys[5][:len(rows)]

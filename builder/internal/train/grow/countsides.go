@@ -12,9 +12,9 @@ type countSides[B index] struct {
 	planes  int                // words that their fields take
 	unit    [MaxClasses]uint64 // 1 in the field of a class
 	plane   [MaxClasses]int32  // the word it is in
-	// Histograms of the candidates, and one for what is counted but not
-	// wanted: a word a bin, plane after plane.
-	hist     [lanes + 1][]uint64
+	// Histograms of the candidates: a word a bin, plane after plane.
+	hist     []uint64
+	room     int     // words of each, at this node
 	stride   int     // words between planes
 	occupied []int32 // bins of the candidate being judged
 	splits   []split // and what is left of each of them
@@ -41,6 +41,13 @@ func countable(rows *rowSet, o *ForestOptions) bool {
 // few is the number of rows up to which a node that counts in words sorts its
 // candidates' bins: clearing and reading a histogram takes as long.
 const few = 24
+
+// skew is the number of words added to a histogram: those that lie a power of two
+// apart wait for each other where the same bins are counted.
+const skew = 40
+
+// shortRoom is the room of a histogram of 8-bit bins and up to two planes.
+const shortRoom = 2*256 + skew
 
 func newCountSides[B index](g *forester[B]) *countSides[B] {
 	most := g.t.most
@@ -84,14 +91,8 @@ func (s *countSides[B]) start(nd *work) {
 		s.classes = append(s.classes, field{int32(k), s.plane[k], uint(at), 1<<width - 1, int64(n)})
 		at += width
 	}
-	if need := max(s.planes, 2) * s.stride; len(s.hist[0]) < need {
-		// Histograms that lie a power of two apart wait for each other where
-		// the same bins are counted, so they lie some cache lines farther.
-		need += 40
-		all := make([]uint64, len(s.hist)*need)
-		for i := range s.hist {
-			s.hist[i] = all[i*need:][:need]
-		}
+	if s.room = max(s.planes*s.stride+skew, shortRoom); len(s.hist) < lanes*s.room {
+		s.hist = make([]uint64, lanes*s.room)
 	}
 }
 
@@ -114,13 +115,13 @@ func (s *countSides[B]) binned(nd *work, features []int32) bool {
 	t := s.g.t
 	for i, j := range features {
 		for p := range s.planes {
-			clear(s.hist[i][p*s.stride:][:t.column[j].bins()+1])
+			clear(s.hist[i*s.room+p*s.stride:][:t.column[j].bins()+1])
 		}
 	}
 	s.fill(s.g.idx[nd.lo:nd.hi], features)
 	varied := false
 	for i, j := range features {
-		hist, gone := s.hist[i], int32(t.column[j].bins())
+		hist, gone := s.hist[i*s.room:][:s.room], int32(t.column[j].bins())
 		occupied := s.compress(hist, int(gone)+1)
 		last := len(occupied) - 1
 		if last < 1 {
@@ -136,70 +137,60 @@ func (s *countSides[B]) binned(nd *work, features []int32) bool {
 	return varied
 }
 
-// fill adds the rows to the histograms of up to [lanes] features.
+// fill adds the rows to the histograms of up to [lanes] features. Those after
+// them count as well; nobody reads them.
 func (s *countSides[B]) fill(rows []uint64, features []int32) {
-	t := s.g.t
-	bins, step := t.lanes(features, len(rows))
-	h := [lanes][]uint64(s.hist[:lanes])
-	for i := len(features); i < len(h); i++ {
-		h[i] = s.hist[lanes]
-	}
-	if short, ok := any(&bins).(*[lanes][]uint8); ok && s.planes <= 2 {
+	bins, step := s.g.t.view(features, len(rows))
+	if short, ok := any(&bins).(*[lanes][]uint8); ok && s.room == shortRoom {
+		hist := (*[lanes * shortRoom]uint64)(s.hist)
 		if s.planes == 1 {
-			fillShort(rows, short, step, &h, &s.unit)
+			fillShort(rows, short, step, hist, &s.unit)
 		} else {
-			fillPair(rows, short, step, &h, &s.unit, &s.plane)
+			fillPair(rows, short, step, hist, &s.unit, &s.plane)
 		}
 		return
 	}
 	for _, e := range rows {
 		at := int(e>>32) * step
 		c, w := int(s.plane[uint8(e)])*s.stride, s.unit[uint8(e)]*(e>>8&0xffffff)
-		h[0][c+int(bins[0][at])] += w
-		h[1][c+int(bins[1][at])] += w
-		h[2][c+int(bins[2][at])] += w
-		h[3][c+int(bins[3][at])] += w
-		h[4][c+int(bins[4][at])] += w
-		h[5][c+int(bins[5][at])] += w
+		for i := range bins {
+			s.hist[i*s.room+c+int(bins[i][at])] += w
+		}
 	}
 }
 
 // fillShort is fill for 8-bit bins and one plane, without bounds checks: all
-// bins have one length, and 8 bits cannot leave 256 words.
-func fillShort(rows []uint64, bins *[lanes][]uint8, step int, h *[lanes][]uint64, unit *[MaxClasses]uint64) {
-	h0, h1, h2 := (*[256]uint64)(h[0]), (*[256]uint64)(h[1]), (*[256]uint64)(h[2])
-	h3, h4, h5 := (*[256]uint64)(h[3]), (*[256]uint64)(h[4]), (*[256]uint64)(h[5])
+// bins have one length, and 8 bits cannot leave a histogram.
+func fillShort(rows []uint64, bins *[lanes][]uint8, step int, hist *[lanes * shortRoom]uint64, unit *[MaxClasses]uint64) {
 	n := len(bins[0])
 	b0, b1, b2 := bins[0][:n], bins[1][:n], bins[2][:n]
 	b3, b4, b5 := bins[3][:n], bins[4][:n], bins[5][:n]
 	for _, e := range rows {
 		at := uint(e>>32) * uint(step)
 		w := unit[uint8(e)] * (e >> 8 & 0xffffff)
-		h0[b0[at]] += w
-		h1[b1[at]] += w
-		h2[b2[at]] += w
-		h3[b3[at]] += w
-		h4[b4[at]] += w
-		h5[b5[at]] += w
+		hist[uint(b0[at])] += w
+		hist[uint(b1[at])+shortRoom] += w
+		hist[uint(b2[at])+2*shortRoom] += w
+		hist[uint(b3[at])+3*shortRoom] += w
+		hist[uint(b4[at])+4*shortRoom] += w
+		hist[uint(b5[at])+5*shortRoom] += w
 	}
 }
 
 // fillPair is fillShort for two planes.
-func fillPair(rows []uint64, bins *[lanes][]uint8, step int, h *[lanes][]uint64, unit *[MaxClasses]uint64, plane *[MaxClasses]int32) {
-	h0, h1, h2 := (*[512]uint64)(h[0]), (*[512]uint64)(h[1]), (*[512]uint64)(h[2])
-	h3, h4, h5 := (*[512]uint64)(h[3]), (*[512]uint64)(h[4]), (*[512]uint64)(h[5])
+func fillPair(rows []uint64, bins *[lanes][]uint8, step int, hist *[lanes * shortRoom]uint64, unit *[MaxClasses]uint64, plane *[MaxClasses]int32) {
 	n := len(bins[0])
 	b0, b1, b2 := bins[0][:n], bins[1][:n], bins[2][:n]
 	b3, b4, b5 := bins[3][:n], bins[4][:n], bins[5][:n]
 	for _, e := range rows {
 		at := uint(e>>32) * uint(step)
 		c, w := uint(plane[uint8(e)]&1)<<8, unit[uint8(e)]*(e>>8&0xffffff)
-		h0[uint(b0[at])+c] += w
-		h1[uint(b1[at])+c] += w
-		h2[uint(b2[at])+c] += w
-		h3[uint(b3[at])+c] += w
-		h4[uint(b4[at])+c] += w
-		h5[uint(b5[at])+c] += w
+		hist[uint(b0[at])+c] += w
+		hist[uint(b1[at])+c+shortRoom] += w
+		hist[uint(b2[at])+c+2*shortRoom] += w
+		hist[uint(b3[at])+c+3*shortRoom] += w
+		hist[uint(b4[at])+c+4*shortRoom] += w
+		hist[uint(b5[at])+c+5*shortRoom] += w
 	}
 }
 

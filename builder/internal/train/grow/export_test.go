@@ -7,6 +7,9 @@ func SetMaxColumns(n int) (restore func()) { return set(&maxColumns, n) }
 // SetCached does so for how large a table may be to be laid out by column only.
 func SetCached(n int) (restore func()) { return set(&cached, n) }
 
+// SetMemoMost does so for up to how many values a column is counted, not sorted.
+func SetMemoMost(n int) (restore func()) { return set(&memoMost, n) }
+
 func set(v *int, n int) (restore func()) {
 	old := *v
 	*v = n
