@@ -17,9 +17,9 @@ type ranking struct {
 const (
 	// rankGroup is how many rows the kernel ranks together, and the least it can.
 	rankGroup = 16
-	// rankTogether rows are ranked by all features before the next: their values stay
-	// in the first-level cache.
-	rankTogether = 64
+	// rankValues is about how many values are ranked by all features before the next:
+	// they stay in the first-level cache.
+	rankValues = 4096
 	// countedEdges are compared one by one; more are searched in blocks, rankLevels
 	// times at most.
 	countedEdges = 3 * searchBlock
@@ -96,11 +96,12 @@ func roundDown(v float64) float32 {
 // by row, step bins apart.
 func rankFast[T uint8 | uint16](e *Ensemble, dst []T, step int, columns bool, x []float64) {
 	k, d := e.ranking(), e.features
+	together := max(rankGroup, rankValues/d&^(rankGroup-1))
 	var room [rankRoom]uint32
 	for len(x) > 0 {
 		m := len(x) / d
-		if m >= rankTogether+rankGroup {
-			m = rankTogether
+		if m >= together+rankGroup {
+			m = together
 		}
 		next := m * step
 		switch dst := any(dst).(type) {
