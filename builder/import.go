@@ -12,7 +12,6 @@ import (
 	"cloister/builder/internal/foreign"
 	"cloister/builder/internal/foreign/carry"
 	"cloister/builder/internal/train"
-	"cloister/shared/bundle"
 )
 
 type importCommand struct {
@@ -85,14 +84,7 @@ func (c *importCommand) Run(s streams) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Model, err)
 	}
-	if err := writeFile(c.Out, file); err != nil {
-		return err
-	}
-	b, err := bundle.Decode(file, bundle.Limits{})
-	if err != nil {
-		return fmt.Errorf("the bundle just written does not read back: %w", err)
-	}
-	return printBundle(s.out, b, c.JSON)
+	return writeBundle(s, c.Out, file, c.JSON)
 }
 
 func (c *importCommand) table(recipe train.Recipe, s streams) (*train.Table, error) {

@@ -14,7 +14,6 @@ import (
 	"cloister/builder/internal/publish"
 	"cloister/builder/internal/train"
 	"cloister/builder/internal/tune"
-	"cloister/shared/bundle"
 )
 
 type trainCommand struct {
@@ -83,14 +82,19 @@ func (c *trainCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(c.Out, file); err != nil {
+	return writeBundle(s, c.Out, file, c.JSON)
+}
+
+// writeBundle writes a bundle that was just made, and prints what it is.
+func writeBundle(s streams, out string, file []byte, asJSON bool) error {
+	if err := writeFile(out, file); err != nil {
 		return err
 	}
-	b, err := bundle.Decode(file, bundle.Limits{})
+	b, err := decode(file)
 	if err != nil {
 		return fmt.Errorf("the bundle just written does not read back: %w", err)
 	}
-	return printBundle(s.out, b, c.JSON)
+	return printBundle(s.out, b, asJSON)
 }
 
 // useParams replaces the candidates of the recipe by the one that a search

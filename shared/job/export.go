@@ -85,12 +85,8 @@ func (v *server) export(e envelope) error {
 		w.Uvarint(uint64(p.Rows))
 		w.Bytes(part)
 		broken = v.pipe.Send(seal(kindPart, e.id, w.Finish()))
-		for broken == nil {
-			m, ok := v.pipe.Poll()
-			if !ok {
-				break
-			}
-			broken = v.handle(m)
+		if broken == nil {
+			broken = v.listen()
 		}
 		return broken == nil && !v.stop
 	})

@@ -119,12 +119,8 @@ func (v *server) score(m Message, e envelope) error {
 		if broken == nil {
 			broken = v.pipe.Send(sealJSON(kindProgress, e.id, p))
 		}
-		for broken == nil {
-			m, ok := v.pipe.Poll()
-			if !ok {
-				break
-			}
-			broken = v.handle(m)
+		if broken == nil {
+			broken = v.listen()
 		}
 		return broken == nil && !v.stop
 	})
@@ -132,6 +128,19 @@ func (v *server) score(m Message, e envelope) error {
 		return broken
 	}
 	return v.answer(kindSummary, e.id, sum, err)
+}
+
+// listen answers what has come while a run goes on.
+func (v *server) listen() error {
+	for {
+		m, ok := v.pipe.Poll()
+		if !ok {
+			return nil
+		}
+		if err := v.handle(m); err != nil {
+			return err
+		}
+	}
 }
 
 func (v *server) answer(k kind, id uint32, body any, err error) error {

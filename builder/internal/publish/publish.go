@@ -53,16 +53,7 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 	if o.Authors == nil {
 		o.Authors = []string{"Cloister contributors"}
 	}
-	files := map[string][]byte{}
-	var err error
-	part := func(name string, make func() ([]byte, error)) {
-		if err != nil {
-			return
-		}
-		if files[name], err = make(); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-		}
-	}
+	var p Parts
 	explainer, err := explain.New(r.Forest)
 	if err != nil {
 		return nil, err
@@ -74,28 +65,28 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 	case r.Chosen.Boost != nil:
 		classifier = score.BoostingName
 	}
-	part(classifier, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
+	p.Add(classifier, func() ([]byte, error) { return r.Forest.AppendBinary(nil) })
 	if r.Pipeline != nil {
-		part(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
-		part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, r.Pipeline.Len()), nil })
+		p.Add(score.FeaturesName, func() ([]byte, error) { return r.Pipeline.AppendJSON(nil) })
+		p.Add(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, r.Typical, r.Pipeline.Len()), nil })
 	}
 	if texts := r.Input.Texts(); len(texts) > 0 {
-		part(score.TextsName, func() ([]byte, error) { return r.Input.AppendTexts(nil) })
+		p.Add(score.TextsName, func() ([]byte, error) { return r.Input.AppendTexts(nil) })
 		for _, t := range texts {
-			part(score.TermsName(t.Name), func() ([]byte, error) { return t.TFIDF.AppendBinary(nil) })
+			p.Add(score.TermsName(t.Name), func() ([]byte, error) { return t.TFIDF.AppendBinary(nil) })
 		}
 	}
 	if r.Isolation != nil {
-		part(score.IsolationName, func() ([]byte, error) { return r.Isolation.AppendBinary(nil) })
-		part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
+		p.Add(score.IsolationName, func() ([]byte, error) { return r.Isolation.AppendBinary(nil) })
+		p.Add(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, r.Strangeness) })
 	}
 	if r.Unusual != nil {
-		part(score.AnomalyFeaturesName, func() ([]byte, error) { return r.Unusual.AppendJSON(nil) })
+		p.Add(score.AnomalyFeaturesName, func() ([]byte, error) { return r.Unusual.AppendJSON(nil) })
 	}
 	if r.Centres != nil {
-		part(score.CentresName, func() ([]byte, error) { return r.Centres.AppendBinary(nil) })
+		p.Add(score.CentresName, func() ([]byte, error) { return r.Centres.AppendBinary(nil) })
 	}
-	part(score.DecisionName, func() ([]byte, error) {
+	p.Add(score.DecisionName, func() ([]byte, error) {
 		d := score.Decision{Abstain: r.Abstain, Expected: r.Recipe.Benign != ""}
 		if c := r.Calibration; c.Curve != nil {
 			d.Calibrated, d.Curve = c.Method, c.Curve
@@ -103,33 +94,9 @@ func Bundle(r *train.Result, o Options) ([]byte, error) {
 		return score.AppendDecision(nil, d)
 	})
 	ask := vectors(r)
-	part(score.VectorsName, func() ([]byte, error) { return score.AppendVectors(nil, ask) })
-	if err != nil {
-		return nil, err
-	}
 	m := manifest(r, o, explainer)
 	m.Vectors.N = int64(len(ask))
-	files[bundle.CardTextName] = []byte(card(r, m))
-	if err := answer(m, files, ask); err != nil {
-		return nil, err
-	}
-	if err := AddPapers(m, files, r.Table.Files); err != nil {
-		return nil, err
-	}
-	return bundle.Encode(m, files, bundle.Limits{})
-}
-
-// answer lets the bundle itself fill in what its vectors must give.
-func answer(m bundle.Manifest, files map[string][]byte, ask []score.Vector) error {
-	file, err := bundle.Encode(m, files, bundle.Limits{})
-	if err != nil {
-		return err
-	}
-	if ask, err = score.Answer(file, ask); err != nil {
-		return err
-	}
-	files[score.VectorsName], err = score.AppendVectors(nil, ask)
-	return err
+	return p.Encode(m, card(r, m), ask, r.Table.Files)
 }
 
 // vectors makes inputs that occur nowhere: each field takes a random quantile

@@ -187,49 +187,22 @@ type carried struct {
 
 // bundle puts the entries together.
 func (c *carried) bundle() ([]byte, error) {
-	files := map[string][]byte{}
-	var err error
-	part := func(name string, make func() ([]byte, error)) {
-		if err != nil {
-			return
-		}
-		if files[name], err = make(); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-		}
-	}
+	var p publish.Parts
 	classifier := score.ForestName
 	if c.e.Kind() == tree.Boosting {
 		classifier = score.BoostingName
 	}
-	part(classifier, func() ([]byte, error) { return c.e.AppendBinary(nil) })
-	part(score.FeaturesName, func() ([]byte, error) { return c.pipeline.AppendJSON(nil) })
-	part(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, c.typical, c.pipeline.Len()), nil })
-	part(score.DecisionName, func() ([]byte, error) { return score.AppendDecision(nil, score.Decision{}) })
+	p.Add(classifier, func() ([]byte, error) { return c.e.AppendBinary(nil) })
+	p.Add(score.FeaturesName, func() ([]byte, error) { return c.pipeline.AppendJSON(nil) })
+	p.Add(bundle.BackgroundName, func() ([]byte, error) { return score.AppendBackground(nil, c.typical, c.pipeline.Len()), nil })
+	p.Add(score.DecisionName, func() ([]byte, error) { return score.AppendDecision(nil, score.Decision{}) })
 	if c.isolation != nil {
-		part(score.IsolationName, func() ([]byte, error) { return c.isolation.AppendBinary(nil) })
-		part(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, c.strange) })
+		p.Add(score.IsolationName, func() ([]byte, error) { return c.isolation.AppendBinary(nil) })
+		p.Add(score.AnomalyName, func() ([]byte, error) { return score.AppendAnomaly(nil, c.strange) })
 	}
 	ask := c.vectors()
-	part(score.VectorsName, func() ([]byte, error) { return score.AppendVectors(nil, ask) })
-	if err != nil {
-		return nil, err
-	}
 	m := c.manifest(int64(len(ask)))
-	files[bundle.CardTextName] = []byte(c.card(m))
-	file, err := bundle.Encode(m, files, bundle.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	if ask, err = score.Answer(file, ask); err != nil {
-		return nil, err
-	}
-	if files[score.VectorsName], err = score.AppendVectors(nil, ask); err != nil {
-		return nil, err
-	}
-	if err := publish.AddPapers(m, files, nil); err != nil {
-		return nil, err
-	}
-	return bundle.Encode(m, files, bundle.Limits{})
+	return p.Encode(m, c.card(m), ask, nil)
 }
 
 // manifest says what is known and, in its limits, what is not.
