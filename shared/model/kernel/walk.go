@@ -37,33 +37,40 @@ func foreseen(at, end local, from, size code) code {
 // four lines of a cache for each.
 func pays(size, rows local) code { return less(get(size), shl(get(rows), number(8))) }
 
+// walkTogether is how many rows walk takes down together; after its list, active
+// has room for as many nodes.
+const walkTogether = 16
+
 // walk emits walk8 and walk16, which take rows down one tree.
 //
 //	walk8(nodes, size, bins, shift, rows, active, at)
 //
-// nodes is the address of the tree's root, size the bytes of all nodes; the bins of row r begin at
-// bins + (r << shift) (walk16: two bytes a bin, shift counts them); active
-// is room for the list of rows on their way, and at gets the leaf of each row.
-// It is the compaction of [tree]'s score.go: six steps for all rows, then six
-// more for those that have not reached a leaf, without a branch that depends on
-// a row; several rows take each step together, so that processors find work while
-// loads are under way.
+// nodes is the address of the tree's root, size the bytes of all nodes; the bins
+// of row r begin at bins + (r << shift) (walk16: two bytes a bin, shift counts
+// them); active is room for the list of rows on their way, and at gets the leaf of
+// each row. It is the compaction of [tree]'s score.go: some steps for all rows,
+// then as many more for those that have not reached a leaf, without a branch that
+// depends on a row.
+//
+// Several rows take each step together, so that processors find work while loads
+// are under way. Where they have got to is kept in memory, or compilers put
+// comparisons off until the next step and run out of registers.
 //
 // In range: a node's children and its column were checked by the decoder, a
 // leaf is its own child, and the lists have room for every row.
 func walk(name string, wide bool) *function {
 	f, p := newFunction(name, 7)
 	nodes, size, bins, shift, rows, active, at := p[0], p[1], p[2], p[3], p[4], p[5], p[6]
-	r, left, k, end, to := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	const together, steps = 6, 6     // more rows would leave the registers
-	var row, node, q [together]local // address of a row's bins, number and address of its node
-	for j := range together {
-		row[j], node[j], q[j] = f.local(i32), f.local(i32), f.local(i32)
+	r, left, k, end, step, reached, node := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	const steps = 8             // before the list is made anew
+	var row [walkTogether]local // addresses of rows' bins
+	for j := range row {
+		row[j] = f.local(i32)
 	}
 	form := nodeForm(wide)
-	reach, reached, places := store16, load16, 1
+	put, taken, places := store16, load16, 1
 	if wide {
-		reach, reached, places = store32, load32, 2
+		put, taken, places = store32, load32, 2
 	}
 	rowAt := func(r code) code {
 		if wide {
@@ -72,52 +79,39 @@ func walk(name string, wide bool) *function {
 		return add(get(bins), shl(r, get(shift)))
 	}
 	atOf := func(r code) code { return add(get(at), shl(r, number(places))) }
-	find := func(j int) code { return set(q[j], add(get(nodes), shl(get(node[j]), number(form.bits)))) }
-	// down takes n rows down and lists, from left on, those that go on; which says
-	// which row is number j.
-	down := func(n int, which func(j int) code) code {
-		var body code
-		for range steps {
-			for j := range n {
-				body = cat(body, find(j), set(node[j], form.next(q[j], row[j])))
-			}
-		}
-		for j := range n {
-			body = cat(body, find(j),
-				set(to, which(j)),
-				reach(atOf(get(to)), get(node[j]), 0),
-				store32(get(left), get(to), 0),
-				set(left, add(get(left), shl(shr(sub(form.threshold(q[j]), number(form.span)), number(31)), number(2)))))
-		}
-		return body
+	find := func(j int) code {
+		return set(node, add(get(nodes), shl(load32(get(reached), 4*j), number(form.bits))))
 	}
-	first := func(n int) code {
-		var start code
-		for j := range n {
-			start = cat(start, set(row[j], rowAt(add(get(r), number(j)))), set(node[j], number(0)))
-		}
-		return cat(start, down(n, func(j int) code { return add(get(r), number(j)) }), raise(r, n))
-	}
+	// further takes n listed rows, from k on, down and lists, from left on, those that
+	// go on.
 	further := func(n int) code {
-		var start code
-		listed := func(j int) code { return load32(get(k), 4*j) }
+		var start, down, list code
 		for j := range n {
-			start = cat(start, set(row[j], rowAt(listed(j))), set(node[j], reached(atOf(listed(j)), 0)))
+			listed := load32(get(k), 4*j)
+			start = cat(start, set(row[j], rowAt(listed)), store32(get(reached), taken(atOf(listed), 0), 4*j))
+			down = cat(down, find(j), store32(get(reached), form.next(node, row[j]), 4*j))
+			list = cat(list, find(j),
+				set(r, listed),
+				put(atOf(get(r)), load32(get(reached), 4*j), 0),
+				store32(get(left), get(r), 0),
+				set(left, add(get(left), shl(shr(sub(form.threshold(node), number(form.span)), number(31)), number(2)))))
 		}
-		return cat(start, down(n, listed), raise(k, 4*n))
+		return cat(start, set(step, number(steps)), repeat(get(step), down, raise(step, -1)), list, raise(k, 4*n))
 	}
 	while := func(condition, body code) code { return when(condition, repeat(condition, body)) }
 	f.add(
 		when(pays(size, rows), foreseen(k, end, get(nodes), get(size))),
 		set(left, get(active)),
-		set(r, number(0)),
-		while(less(add(get(r), number(together-1)), get(rows)), first(together)),
-		while(less(get(r), get(rows)), first(1)),
+		count(r, number(0), get(rows), 1,
+			store32(get(left), get(r), 0),
+			put(atOf(get(r)), number(0), 0),
+			raise(left, 4)),
+		set(reached, get(left)),
 		while(greater(get(left), get(active)), cat(
 			set(end, get(left)),
 			set(k, get(active)),
 			set(left, get(active)),
-			while(less(add(get(k), number(4*(together-1))), get(end)), further(together)),
+			while(less(add(get(k), number(4*(walkTogether-1))), get(end)), further(walkTogether)),
 			while(less(get(k), get(end)), further(1)),
 		)),
 	)

@@ -25,7 +25,7 @@ type Kernel struct {
 	RankRows8  func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint8, step int, room []uint32)
 	RankRows16 func(x []float64, width, rows int, plan []int32, search []float32, edges []float64, dst []uint16, step int, room []uint32)
 	// Walk8 and Walk16 take rows of 1<<shift bins down a tree; at gets the leaf
-	// of each, and active is room for as many.
+	// of each, and active is room for as many and walkRoom.
 	Walk8  func(nodes []uint32, bins []uint8, shift, rows int, active []uint32, at []uint16)
 	Walk16 func(nodes []uint64, bins []uint16, shift, rows int, active []uint64, at []uint32)
 	// Leaves8 and Leaves16 add to sums, width a row, values of the leaves that

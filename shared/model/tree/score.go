@@ -169,6 +169,8 @@ const (
 	// blockRows rows meet a tree together: large forests do not fit in the
 	// cache, and a block streams their nodes once.
 	blockRows = 4096
+	// walkRoom is what Kernel.Walk8 needs after its list.
+	walkRoom = 16
 	// fewRows is where going row by row is faster than a block.
 	fewRows = 16
 )
@@ -176,8 +178,8 @@ const (
 // scratch is what a block of rows needs.
 type scratch struct {
 	bins   []uint8
-	active [blockRows]uint32 // row<<16 | node
-	at     [blockRows]uint16 // node where a row has got to
+	active [blockRows + walkRoom]uint32 // row<<16 | node
+	at     [blockRows]uint16            // node where a row has got to
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
