@@ -1,10 +1,13 @@
 package kernel
 
+// Abreast is how many trees a row goes down together, so that their loads overlap;
+// TopLevels are evaluated before for sixteen trees, if a row's bins are 64 bytes.
+const Abreast, TopLevels = 12, 4
+
 const (
-	// abreast is how many trees a row goes down together, so that their loads
-	// overlap; stride is how many steps each takes before it is asked whether it
+	// stride is how many steps a row takes in each tree before it is asked whether it
 	// is at a leaf.
-	abreast, stride = 10, 6
+	stride = 5
 	// leafVectorsAtOnce vectors of two sums stay in registers.
 	leafVectorsAtOnce = 4
 )
@@ -15,29 +18,32 @@ const (
 //
 // Its context goes on with the addresses of the trees' roots, u32 each, and of as
 // many results, how many trees there are, the address of the output of each,
-// 0 if leaves have a value for every sum, how many values a leaf has, and the
-// address of the sums.
+// 0 if leaves have a value for every sum, how many values a leaf has, the
+// address of the sums, and how many groups of sixteen trees are evaluated down to
+// TopLevels first, 0 for none, with the addresses of their tests and of the nodes that
+// those lead to, u32, 1<<TopLevels a tree: these become the roots.
 //
 // A node is the rank that a row must be above to go right, u16, the number of
 // its rank, u16, and the address of its two children, u32. A leaf has the
 // threshold 65535 and its child is its record: a leaf again, and then its values. After
-// the trees, abreast+1 roots are of a node that is no leaf and that leads to itself.
+// the trees, Abreast+1 roots are of a node that is no leaf and that leads to itself.
 //
 // Trees are taken up one after the other: whoever is at a leaf goes to the next
 // root, without a branch. Those that wait at the end are at the last roots, which are
 // no leaves, so as many have been taken up as there are trees.
 //
 // In range: a tree's nodes are made of those that the decoder checked.
-func forestRow(rank int) *function {
+func forestRow(bytes int) *function {
 	f, c := newContext("forestrow")
 	bins, at, roots, next, end, d := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	groups, tests, starts := f.local(i32), f.local(i32), f.local(i32)
 	t, v, o, output, values, sums := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	var node, to [abreast]local // the nodes reached and where they are noted
-	for i := range abreast {
+	var node, to [Abreast]local // the nodes reached and where they are noted
+	for i := range Abreast {
 		node[i], to[i] = f.local(i32), f.local(i32)
 	}
 	var start, round code
-	for i := range abreast {
+	for i := range Abreast {
 		start = append(start, cat(
 			set(node[i], load32(get(roots), 4*i)),
 			set(to[i], add(get(at), number(4*i))))...)
@@ -49,7 +55,7 @@ func forestRow(rank int) *function {
 			round = append(round, set(q, add(load32(get(q), 4), shl(shr(sub(load16(get(q), 0), bin), number(31)), number(3))))...)
 		}
 	}
-	for i := range abreast {
+	for i := range Abreast {
 		round = append(round, cat(
 			store32(get(to[i]), get(node[i]), 0),
 			set(d, shr(add(load16(get(node[i]), 0), number(1)), number(16))),
@@ -85,19 +91,34 @@ func forestRow(rank int) *function {
 	for n := 1; n < most; n++ {
 		all = append(all, when(equal(get(values), number(n)), vectors(n))...)
 	}
+	load, body, found := turns(f, tests, c.word(binsWord), TopLevels)
+	tops := cat(load, set(t, get(roots)), repeat(get(groups),
+		body,
+		eachFound(f, found, 2, func(tree int, place code) code {
+			return store32(get(t), load32(add(get(starts), place), 4<<TopLevels*tree), 4*tree)
+		}),
+		raise(tests, testBytes(TopLevels)),
+		raise(starts, 16*4<<TopLevels),
+		raise(t, 16*4),
+		raise(groups, -1),
+	))
 	f.add(
-		c.rank(rank),
+		get(c.at), call(bytes),
 		set(bins, c.word(ranksWord)),
-		set(roots, c.word(firstWord)),
-		set(at, c.word(firstWord+1)),
-		set(end, add(get(at), shl(c.word(firstWord+2), number(2)))),
-		set(output, c.word(firstWord+3)),
-		set(values, c.word(firstWord+4)),
-		set(sums, c.word(firstWord+5)),
+		set(roots, c.word(bytesWords)),
+		set(at, c.word(bytesWords+1)),
+		set(end, add(get(at), shl(c.word(bytesWords+2), number(2)))),
+		set(output, c.word(bytesWords+3)),
+		set(values, c.word(bytesWords+4)),
+		set(sums, c.word(bytesWords+5)),
+		set(groups, c.word(bytesWords+6)),
+		set(tests, c.word(bytesWords+7)),
+		set(starts, c.word(bytesWords+8)),
+		when(get(groups), tops),
 		start,
-		set(next, add(get(at), number(4*abreast))),
+		set(next, add(get(at), number(4*Abreast))),
 		set(roots, sub(get(roots), get(at))),
-		repeat(less(get(next), add(get(end), number(4*abreast))), round),
+		repeat(less(get(next), add(get(end), number(4*Abreast))), round),
 		either(get(output),
 			each(
 				set(d, add(get(sums), shl(load32(get(output), 0), number(3)))),

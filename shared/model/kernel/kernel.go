@@ -39,7 +39,7 @@ func Emit() []byte {
 	ranked := len(list)
 	inBytes, even := ranked+1, ranked+2
 	list = append(list, rankRow(), bytesRow(ranked), obliviousRow())
-	list = append(list, forestRow(ranked), shallowRow(inBytes), evenRow(inBytes, even))
+	list = append(list, forestRow(inBytes), shallowRow(inBytes), evenRow(inBytes, even))
 	list = append(list, oblivious(ObliviousTrees), oblivious(2*ObliviousTrees), softmax(), group())
 	list = append(list, quadrature(len(list)))
 	return assemble(list)

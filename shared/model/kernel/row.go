@@ -79,9 +79,9 @@ func (c context) rank(index int) code {
 	return cat(c.word(0), c.word(1), c.word(2), c.word(3), c.word(4), call(index))
 }
 
-// Places in a context: of the address of the ranks, of the first word after those
-// of rankRow, and after those of bytesRow.
-const ranksWord, firstWord, bytesWords = 4, 5, 8
+// Places in a context: of the address of the ranks, of what bytesRow reads, and of
+// the first word after that.
+const ranksWord, columnsWord, binsWord, bytesWords = 4, 5, 7, 8
 
 // bytesRow emits what ranks one row and makes bytes of the ranks; nothing outside
 // the module calls it. Its context goes on with the address of two i32 a column,
@@ -94,9 +94,9 @@ func bytesRow(rank int) *function {
 	column, end, bins, v := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	f.add(
 		c.rank(rank),
-		set(column, c.word(firstWord)),
-		set(end, add(get(column), shl(c.word(firstWord+1), number(3)))),
-		set(bins, c.word(firstWord+2)),
+		set(column, c.word(columnsWord)),
+		set(end, add(get(column), shl(c.word(columnsWord+1), number(3)))),
+		set(bins, c.word(binsWord)),
 		when(less(get(column), get(end)), repeat(less(get(column), get(end)),
 			set(v, sub(load16(add(c.word(ranksWord), load32(get(column), 0)), 0), load32(get(column), 4))),
 			set(v, choose(get(v), number(0), lessSigned(number(0), get(v)))),
@@ -125,7 +125,7 @@ func evenRow(bytes, even int) *function {
 		set(sums, c.word(bytesWords+4)),
 		set(n, c.word(bytesWords+5)),
 		repeat(get(n),
-			tests, depth, get(leaves), c.word(bytesWords-1), trees, get(sums), call(even),
+			tests, depth, get(leaves), c.word(binsWord), trees, get(sums), call(even),
 			set(leaves, add(get(leaves), shl(trees, add(depth, number(4))))),
 			raise(sums, 32),
 			raise(n, -1),

@@ -1,19 +1,74 @@
 package kernel
 
-// shallowRow emits shallow6 for one row and sixteen trees instead of sixteen rows
-// and one tree.
+// turns emits the first levels of sixteen trees for one row, sixteen trees instead
+// of sixteen rows. tests is the address of their columns and thresholds, sixteen of
+// each, a byte each, by node in heap order; bins that of 64 bytes, the row's and
+// padding. load comes before body, once; body sets found to the number of what each
+// tree leads to.
+//
+// Of the nodes of a level, the answers above select each tree's one. Tests lie so that
+// this takes two instructions a choice: those of a right child as they are, those of
+// a left one as what differs from the right, at every level above. The bins of
+// sixteen columns are then found by four swizzles. Columns from 64 on have bin 0.
+func turns(f *function, tests local, bins code, levels int) (load, body code, found local) {
+	column, sixteen := f.local(v128), f.local(v128)
+	found = f.local(v128)
+	load = set(sixteen, bytes16(16))
+	var bin code
+	for k := range 4 {
+		table := f.local(v128)
+		load = append(load, set(table, loadV(bins, 16*k))...)
+		if k == 0 {
+			bin = swizzle(get(table), get(column))
+		} else {
+			bin = orV(bin, swizzle(get(table), cat(set(column, sub8V(get(column), get(sixteen))), get(column))))
+		}
+	}
+	left := make([]local, levels) // all ones for trees that the row goes left in
+	for l := range left {
+		left[l] = f.local(v128)
+	}
+	var pick func(level, at, path, part int) code
+	pick = func(level, at, path, part int) code {
+		if at == level {
+			return loadV(get(tests), 32*(1<<level-1+path)+16*part)
+		}
+		return xorV(pick(level, at+1, 2*path+1, part), andV(pick(level, at+1, 2*path, part), get(left[at])))
+	}
+	for l := range left {
+		body = append(body, set(column, pick(l, 0, 0, 0))...)
+		body = append(body, set(left[l], upTo8(bin, pick(l, 0, 0, 1)))...)
+	}
+	return load, append(body, leafNumber(left, found)...), found
+}
+
+func xorV(a, b code) code { return vector(0x51, a, b) }
+
+// eachFound runs do for sixteen trees with a number found times 1<<shift.
+func eachFound(f *function, found local, shift int, do func(tree int, place code) code) code {
+	half := f.local(v128)
+	var c code
+	for h, widen := range []func(code) code{low8to16, high8to16} {
+		c = append(c, set(half, shl16V(widen(get(found)), shift))...)
+		for i := range 8 {
+			c = append(c, do(8*h+i, lane16(get(half), i))...)
+		}
+	}
+	return c
+}
+
+// testBytes are those of the tests of a group of sixteen trees.
+func testBytes(levels int) int { return 32 * (1<<levels - 1) }
+
+// shallowRow emits shallow6 for one row.
 //
 //	shallowrow(context)
 //
-// tests are, by group of sixteen trees and by node in heap order, sixteen columns
-// and sixteen thresholds, a byte each; values the 64 float64 of each tree's
-// leaves; bins 64 bytes, the row's and padding; output by tree which sum its leaf
-// is added to, tree by tree.
+// Its context goes on with the addresses of the tests, of 64 float64 a tree, how
+// many groups of sixteen trees there are, the addresses of the sum that each tree's
+// leaf is added to, u32, and of the sums.
 //
-// Of the nodes of a level, the answers above select each tree's one; the bins of
-// sixteen columns are then found by four swizzles.
-//
-// In range: a leaf's number has six bits; columns from 64 on have bin 0.
+// In range: as for turns, and a leaf's number has six bits.
 func shallowRow(bytes int) *function {
 	f, c := newContext("shallowrow")
 	var at [5]local
@@ -23,50 +78,17 @@ func shallowRow(bytes int) *function {
 		begin = append(begin, set(at[i], c.word(bytesWords+i))...)
 	}
 	tests, values, groups, output, sums := at[0], at[1], at[2], at[3], at[4]
-	bins := c.word(bytesWords - 1)
 	g, to := f.local(i32), f.local(i32)
-	column, number16, half := f.local(v128), f.local(v128), f.local(v128)
-	var table [4]local
-	var load, bin code
-	for k := range table {
-		table[k] = f.local(v128)
-		load = append(load, set(table[k], loadV(bins, 16*k))...)
-		if k == 0 {
-			bin = swizzle(get(table[0]), get(column))
-		} else {
-			bin = orV(bin, swizzle(get(table[k]), sub8V(get(column), bytes16(byte(16*k)))))
-		}
-	}
-	var left [maxShallow]local // all ones for trees that the row goes left in
-	for l := range left {
-		left[l] = f.local(v128)
-	}
-	var pick func(level, at, path, part int) code
-	pick = func(level, at, path, part int) code {
-		if at == level {
-			return loadV(get(tests), 32*(1<<level-1+path)+16*part)
-		}
-		return select128(pick(level, at+1, 2*path, part), pick(level, at+1, 2*path+1, part), get(left[at]))
-	}
-	var body code
-	for l := range left {
-		body = append(body, set(column, pick(l, 0, 0, 0))...)
-		body = append(body, set(left[l], upTo8(bin, pick(l, 0, 0, 1)))...)
-	}
-	body = append(body, leafNumber(left[:], number16)...)
-	for h, widen := range []func(code) code{low8to16, high8to16} {
-		body = append(body, set(half, shl16V(widen(get(number16)), 3))...)
-		for i := range 8 {
-			tree := 8*h + i
-			body = append(body, cat(
-				set(to, add(get(sums), shl(load32(get(output), 4*tree), number(3)))),
-				storeF64(get(to), addF64(loadF64(get(to), 0), loadF64(add(get(values), lane16(get(half), i)), 8<<maxShallow*tree)), 0),
-			)...)
-		}
-	}
+	load, body, found := turns(f, tests, c.word(binsWord), maxShallow)
 	f.add(get(c.at), call(bytes), begin, load, count(g, number(0), get(groups), 1,
 		body,
-		raise(tests, 32*(1<<maxShallow-1)),
+		eachFound(f, found, 3, func(tree int, place code) code {
+			return cat(
+				set(to, add(get(sums), shl(load32(get(output), 4*tree), number(3)))),
+				storeF64(get(to), addF64(loadF64(get(to), 0), loadF64(add(get(values), place), 8<<maxShallow*tree)), 0),
+			)
+		}),
+		raise(tests, testBytes(maxShallow)),
 		raise(values, 16*8<<maxShallow),
 		raise(output, 16*4),
 	))

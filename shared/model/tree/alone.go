@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -20,7 +19,7 @@ type Alone struct {
 	Plan   []int32
 	Search []float32
 	Edges  []float64
-	// Columns are, for ShallowRow and EvenRow, two a column: the place of its rank,
+	// Columns are, for those that read bins, two a column: the place of its rank,
 	// and what to take off before it is cut to a byte.
 	Columns []int32
 	// Nodes are, for ForestRow, threshold, rank<<16, address of the children<<32: one
@@ -33,21 +32,25 @@ type Alone struct {
 	// Output says which sum a tree adds its one value to; nil for ForestRow if leaves
 	// have one for each sum.
 	Output []int32
-	// Tests are, for ShallowRow, by group of sixteen trees and by node in heap
-	// order, sixteen columns and sixteen thresholds; Values are 64 a tree.
+	// Tests are by group of sixteen trees and by node in heap order sixteen columns and
+	// sixteen thresholds, those of left children as what differs from those of right
+	// ones (see parted): for ShallowRow of six levels, which lead to one of 64 Values
+	// a tree; for ForestRow, if there are any, of four, which lead to one of 16 Starts a
+	// tree, addresses of nodes that become the roots in AloneRoom.
 	Tests  []uint8
 	Values []float64
+	Starts []uint32
 
 	way aloneWay
 }
 
-// AloneRoom is what one row needs: its ranks and bins, the leaves it reaches, the
-// sums of oblivious trees.
+// AloneRoom is what one row needs: its ranks and bins, the nodes that it goes down
+// from and the leaves it reaches, the sums of oblivious trees.
 type AloneRoom struct {
-	Ranks []uint16
-	Bins  []uint8
-	At    []uint32
-	Sums  []int32
+	Ranks     []uint16
+	Bins      []uint8
+	Roots, At []uint32
+	Sums      []int32
 }
 
 // aloneWay is which function of the kernel scores one row.
@@ -64,8 +67,9 @@ const (
 	// aloneTrees go down together with Kernel.ShallowRow, in rows of aloneColumns
 	// bins; trees of a smaller depth are as quick on their own.
 	aloneTrees, aloneColumns, aloneDepth = 16, 64, 5
-	// aloneAbreast is how many trees a row goes down together with Kernel.ForestRow.
-	aloneAbreast = 10
+	// aloneAbreast is how many trees a row goes down together with Kernel.ForestRow,
+	// aloneTop how many of their levels are evaluated first, if there are topTrees.
+	aloneAbreast, aloneTop, topTrees = 12, 4, 8
 	// nodeBytes is the size of a node there, nodeLine how many a cache line has.
 	nodeBytes, nodeLine = 8, 8
 )
@@ -88,13 +92,17 @@ func (e *Ensemble) alone() *Alone {
 		default:
 			a.way = aloneForest
 			a.forest(e)
+			if e.narrow != nil && len(e.lay.columns) <= aloneColumns && a.Trees >= topTrees {
+				a.columns(&e.lay)
+				a.tops(e)
+			}
 		}
 	})
 	return &e.aloneForm
 }
 
-// ranks plans how rows are ranked, features with fewer lists first; it returns
-// false if a rank may not fit in two bytes.
+// ranks plans how rows are ranked, features with fewer lists first, so that
+// branches are foreseen; it returns false if a rank may not fit in two bytes.
 func (a *Alone) ranks(l *layout) bool {
 	none := len(l.tests) // where ranks go that no test asks for
 	place := func(test int) int32 {
@@ -103,11 +111,9 @@ func (a *Alone) ranks(l *layout) bool {
 		}
 		return int32(2 * test)
 	}
-	features := slices.Clone(l.numeric)
-	slices.SortStableFunc(features, func(p, q numeric) int { return cmp.Compare(len(p.edges), len(q.edges)) })
-	a.Plan = []int32{int32(len(features))}
-	for i := range features {
-		f := &features[i]
+	var plans [][]int32 // by lists less one
+	for i := range l.numeric {
+		f := &l.numeric[i]
 		if len(f.edges) > wideSpan {
 			return false
 		}
@@ -116,13 +122,20 @@ func (a *Alone) ranks(l *layout) bool {
 			down[j] = roundDown(v)
 		}
 		lists := searchTree(down, countedEdges, len(f.edges))
-		a.Plan = append(a.Plan, int32(8*f.feature), int32(len(f.edges)), place(f.right), place(f.left), int32(8*len(a.Edges)), int32(len(lists[0])/searchBlock))
+		for len(plans) < len(lists) {
+			plans = append(plans, nil)
+		}
+		plan := append(plans[len(lists)-1], int32(8*f.feature), int32(len(f.edges)), place(f.right), place(f.left), int32(8*len(a.Edges)), int32(len(lists[0])/searchBlock))
 		for _, list := range lists {
-			a.Plan = append(a.Plan, int32(4*len(a.Search)))
+			plan = append(plan, int32(4*len(a.Search)))
 			a.Search = append(a.Search, list...)
 		}
-		a.Plan = append(a.Plan, 0)
+		plans[len(lists)-1] = append(plan, 0)
 		a.Edges = append(append(a.Edges, f.edges...), math.Inf(1))
+	}
+	a.Plan = []int32{int32(len(l.numeric))}
+	for _, plan := range plans {
+		a.Plan = append(a.Plan, plan...)
 	}
 	return true
 }
@@ -149,6 +162,26 @@ func (a *Alone) shallow(e *Ensemble) {
 		for h, q := range nodes {
 			at := 2*aloneTrees*h + t%aloneTrees
 			group[at], group[at+aloneTrees] = uint8(q>>8/shallowRows), uint8(q)
+		}
+	}
+	parted(a.Tests, shallowDepth)
+}
+
+// parted makes tests of so many levels choices that take two instructions: who goes
+// right finds the right half of a level's nodes, who goes left what they differ in
+// from the left half, as well, and so on in each half.
+func parted(tests []uint8, levels int) {
+	const node = 2 * aloneTrees
+	for ; len(tests) > 0; tests = tests[node*(1<<levels-1):] {
+		for level := range levels {
+			nodes := tests[node*(1<<level-1):][:node<<level]
+			for half := node; half < len(nodes); half *= 2 {
+				for i := range nodes {
+					if i&half == 0 {
+						nodes[i] ^= nodes[i+half]
+					}
+				}
+			}
 		}
 	}
 }
@@ -196,6 +229,45 @@ func (a *Alone) forest(e *Ensemble) {
 	}
 }
 
+// tops fills Tests and Starts; trees that make up the last sixteen lead to the node
+// without end.
+func (a *Alone) tops(e *Ensemble) {
+	n := upTo(a.Trees, aloneTrees)
+	a.Tests = make([]uint8, 2*n*(1<<aloneTop-1))
+	a.Starts = make([]uint32, n<<aloneTop)
+	for i := range a.Starts {
+		a.Starts[i] = a.Roots[a.Trees]
+	}
+	for t := range a.Trees {
+		a.top(e, t, e.root[t], 0, a.Roots[t])
+	}
+	parted(a.Tests, aloneTop)
+}
+
+// top fills them for node i of tree t, which has the place h in the heap and lies at
+// an address.
+func (a *Alone) top(e *Ensemble, t, i, h int, address uint32) {
+	const last = 1<<aloneTop - 1
+	if h >= last {
+		a.Starts[t<<aloneTop+h-last] = address
+		return
+	}
+	left, right, leftAt, rightAt := i, i, address, address // a leaf above the last level is on both sides
+	threshold, col, base, inner := e.split(i)
+	if inner {
+		left, right = e.root[t]+base, e.root[t]+base+1
+		leftAt = uint32(a.Nodes[(address-a.Roots[0])/nodeBytes] >> 32)
+		rightAt = leftAt + nodeBytes
+	} else {
+		threshold, col = narrowSpan, 0
+	}
+	group := a.Tests[t/aloneTrees*aloneTrees*2*last:]
+	at := 2*aloneTrees*h + t%aloneTrees
+	group[at], group[at+aloneTrees] = uint8(col), uint8(threshold)
+	a.top(e, t, left, 2*h+1, leftAt)
+	a.top(e, t, right, 2*h+2, rightAt)
+}
+
 // planting puts the nodes of trees where a row that comes alone finds them
 // sooner: children that many rows go to lie in the cache line of their parents.
 type planting struct {
@@ -234,24 +306,21 @@ func (p *planting) tree(t int) {
 	for len(p.wait) > 0 {
 		here := len(p.wait) - 1
 		for {
-			best := here
-			for i := here; i < len(p.wait); i++ {
-				if p.wait[i].cover > p.wait[best].cover {
-					best = i
-				}
-			}
-			w := p.wait[best]
-			p.wait = slices.Delete(p.wait, best, best+1)
+			w := p.wait[len(p.wait)-1]
+			p.wait = p.wait[:len(p.wait)-1]
 			threshold, col, base, _ := e.split(w.node)
 			c := e.lay.columns[col]
 			p.nodes[w.at] = uint64(threshold+c.piece*e.lay.span) | uint64(c.test)<<16 | p.address(p.free)
-			p.put(e.root[t]+base, p.free)
-			p.put(e.root[t]+base+1, p.free+1)
+			for i := range 2 {
+				p.put(e.root[t]+base+i, p.free+i)
+				for j := len(p.wait) - 1; j > here && p.wait[j].cover < p.wait[j-1].cover; j-- {
+					p.wait[j], p.wait[j-1] = p.wait[j-1], p.wait[j]
+				}
+			}
 			if p.free += 2; p.free%nodeLine == 0 || here == len(p.wait) {
 				break
 			}
 		}
-		slices.SortStableFunc(p.wait[here:], func(a, b waiting) int { return cmp.Compare(a.cover, b.cover) })
 	}
 }
 
@@ -270,17 +339,17 @@ var aloneRooms = sync.Pool{New: func() any { return new(AloneRoom) }}
 func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
 	s := aloneRooms.Get().(*AloneRoom)
 	defer aloneRooms.Put(s)
-	s.Sums = sized(s.Sums, groups(e.outputs)*evenWidth)
-	score := e.aloneRow
-	if loops.ForestRow != nil {
-		score = e.aloneWhole
-	}
 	for r := range n {
-		sums := dst[r*e.outputs : (r+1)*e.outputs]
+		row, sums := e.row(x, r), dst[r*e.outputs:(r+1)*e.outputs]
 		if e.even != nil {
+			s.Sums = sized(s.Sums, groups(e.outputs)*evenWidth)
 			clear(s.Sums)
 		}
-		score(s, e.row(x, r), sums)
+		if loops.ForestRow != nil {
+			e.aloneWhole(s, row, sums)
+		} else {
+			e.aloneRow(s, row, sums)
+		}
 		if e.even != nil {
 			e.evenMargin(sums, s.Sums)
 		}
@@ -290,9 +359,9 @@ func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
 	}
 }
 
-// aloneWhole scores one row with one call.
+// aloneWhole scores one row with one call; the form is there since areAlone.
 func (e *Ensemble) aloneWhole(s *AloneRoom, row, sums []float64) {
-	a, l := e.alone(), &e.lay
+	a, l := &e.aloneForm, &e.lay
 	s.Ranks = sized(s.Ranks, len(l.tests)+1)
 	for i := range l.sets {
 		s.Ranks[len(l.tests)-len(l.sets)+i] = uint16(l.sets[i].bin(row[l.sets[i].feature]))
@@ -300,6 +369,11 @@ func (e *Ensemble) aloneWhole(s *AloneRoom, row, sums []float64) {
 	switch a.way {
 	case aloneForest:
 		s.At = sized(s.At, len(a.Roots))
+		if a.Starts != nil {
+			s.Bins = sized(s.Bins, aloneColumns)
+			s.Roots = sized(s.Roots, max(len(a.Roots), upTo(a.Trees, aloneTrees)))
+			copy(s.Roots[a.Trees:], a.Roots[a.Trees:])
+		}
 		loops.ForestRow(a, row, s, sums)
 	case aloneShallow:
 		s.Bins = sized(s.Bins, aloneColumns)

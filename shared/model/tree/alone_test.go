@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"cloister/shared/model/kernel"
 	"cloister/shared/model/tree"
 	"cloister/shared/model/tree/treetest"
 )
@@ -25,7 +26,10 @@ func reader(ways map[string]int) *tree.Kernel {
 	return &tree.Kernel{
 		ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
 			ways["forest"]++
-			readRanks(a, x, room.Ranks)
+			bytes(a, x, room)
+			if len(a.Roots) != a.Trees+kernel.Abreast+1 || len(a.Starts)%(16<<kernel.TopLevels) != 0 {
+				panic(fmt.Sprintf("%d roots and %d starts of %d trees", len(a.Roots), len(a.Starts), a.Trees))
+			}
 			at := func(address uint64) int { return int(address-aloneFrom) / 8 }
 			for t, root := range a.Roots {
 				i := at(uint64(root))
@@ -34,6 +38,10 @@ func reader(ways map[string]int) *tree.Kernel {
 						panic("a row leaves the node without end")
 					}
 					continue
+				}
+				if a.Starts != nil {
+					ways["tops"]++
+					i = at(uint64(a.Starts[t<<kernel.TopLevels+heapLeaf(a, room, kernel.TopLevels, t)]))
 				}
 				for a.Nodes[i]&0xffff != 0xffff {
 					q := a.Nodes[i]
@@ -59,15 +67,7 @@ func reader(ways map[string]int) *tree.Kernel {
 			ways["shallow"]++
 			bytes(a, x, room)
 			for t, o := range a.Output {
-				h := 0
-				for range 6 {
-					test := a.Tests[t/16*16*126+32*h+t%16:]
-					h = 2*h + 1
-					if room.Bins[test[0]] > test[16] {
-						h++
-					}
-				}
-				sums[o] += a.Values[64*t+h-63]
+				sums[o] += a.Values[64*t+heapLeaf(a, room, 6, t)]
 			}
 		},
 		EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
@@ -89,6 +89,34 @@ func reader(ways map[string]int) *tree.Kernel {
 		},
 		Place: func([]uint64) uint32 { return aloneFrom },
 	}
+}
+
+// heapLeaf returns which leaf, counted from the left, the tests of so many levels lead to
+// in tree t.
+func heapLeaf(a *tree.Alone, room *tree.AloneRoom, levels, t int) int {
+	group := a.Tests[t/16*32*(1<<levels-1):]
+	// part is what the tests of a level have for a path: of the path's node, and where
+	// it goes left also of that to the right instead.
+	var part func(level, at, path, i int) uint8
+	part = func(level, at, path, i int) uint8 {
+		if at == level {
+			return group[32*(1<<level-1+path)+16*i+t%16]
+		}
+		right := part(level, at+1, path|1<<(level-1-at), i)
+		if path>>(level-1-at)&1 == 0 {
+			return right ^ part(level, at+1, path, i)
+		}
+		return right
+	}
+	path := 0
+	for level := range levels {
+		turn := 0
+		if room.Bins[part(level, 0, path, 0)] > part(level, 0, path, 1) {
+			turn = 1
+		}
+		path = 2*path + turn
+	}
+	return path
 }
 
 // readRanks follows the plan of a.
@@ -179,7 +207,7 @@ func TestAlone_sameBits(t *testing.T) {
 		s.Trees = append(s.Trees, treetest.Ladder(edges, true).Trees...)
 		compare(fmt.Sprintf("%d edges", n), build(t, s), x)
 	}
-	if ways["forest"] < 600 || ways["shallow"] < 100 || ways["even"] < 90 || values < 5000 {
+	if ways["forest"] < 600 || ways["shallow"] < 100 || ways["even"] < 90 || ways["tops"] < 1000 || values < 5000 {
 		t.Errorf("compared %d values in rows %v", values, ways)
 	}
 }

@@ -93,21 +93,24 @@ var loops = tree.Kernel{
 		leaves16(pointer(sums), int32(8*width), pointer(leaf), int32(4*len(leaf)), pointer(table), pointer(at), int32(rows), int32(values))
 	},
 	ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
-		ranked(a, x, room)
-		context[5], context[6], context[7] = address(a.Roots), address(room.At), uint32(a.Trees)
-		context[8], context[9], context[10] = address(a.Output), uint32(len(sums)), address(sums)
+		inBytes(a, x, room)
+		roots := a.Roots
+		if a.Starts != nil {
+			roots = room.Roots
+		}
+		context[8], context[9], context[10] = address(roots), address(room.At), uint32(a.Trees)
+		context[11], context[12], context[13] = address(a.Output), uint32(len(sums)), address(sums)
+		context[14], context[15], context[16] = uint32(len(a.Starts)/(16<<kernel.TopLevels)), address(a.Tests), address(a.Starts)
 		forestrow(unsafe.Pointer(&context))
 	},
 	ShallowRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
-		ranked(a, x, room)
-		context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
+		inBytes(a, x, room)
 		context[8], context[9], context[10] = address(a.Tests), address(a.Values), uint32(len(a.Output)/16)
 		context[11], context[12] = address(a.Output), address(sums)
 		shallowrow(unsafe.Pointer(&context))
 	},
 	EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
-		ranked(a, x, room)
-		context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
+		inBytes(a, x, room)
 		context[8], context[9], context[10] = address(tests), uint32(depth), address(leaves)
 		context[11], context[12], context[13] = uint32(trees), address(room.Sums), uint32(len(room.Sums)/8)
 		evenrow(unsafe.Pointer(&context))
@@ -143,11 +146,12 @@ var loops = tree.Kernel{
 
 // context holds the addresses and numbers of a call that has many; nothing else
 // runs beside it.
-var context [14]uint32
+var context [17]uint32
 
-// ranked writes those that ranking a row needs.
-func ranked(a *tree.Alone, x []float64, room *tree.AloneRoom) {
+// inBytes writes those that ranking a row needs, and making bytes of the ranks.
+func inBytes(a *tree.Alone, x []float64, room *tree.AloneRoom) {
 	context[0], context[1], context[2], context[3], context[4] = address(x), address(a.Plan), address(a.Search), address(a.Edges), address(room.Ranks)
+	context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
 }
 
 //go:wasmimport kernel bin8
