@@ -1,8 +1,11 @@
 package kernel
 
-// Abreast is how many trees a row goes down together, so that their loads overlap;
-// TopLevels are evaluated before for sixteen trees, if a row's bins are 64 bytes.
-const Abreast, TopLevels = 12, 4
+const (
+	// Abreast is how many trees a row goes down together, so that their loads overlap.
+	Abreast = 12
+	// TopLevels are evaluated before for sixteen trees, if a row's bins are 64 bytes.
+	TopLevels = 4
+)
 
 const (
 	// stride is how many steps a row takes in each tree before it is asked whether it

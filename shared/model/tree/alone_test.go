@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"cloister/shared/model/kernel"
@@ -31,6 +32,9 @@ func reader(ways map[string]int) *tree.Kernel {
 				panic(fmt.Sprintf("%d roots and %d starts of %d trees", len(a.Roots), len(a.Starts), a.Trees))
 			}
 			at := func(address uint64) int { return int(address-aloneFrom) / 8 }
+			if a.Starts != nil && !slices.Equal(room.Roots[a.Trees:len(a.Roots)], a.Roots[a.Trees:]) {
+				panic("trees taken up after the last")
+			}
 			for t, root := range a.Roots {
 				i := at(uint64(root))
 				if t >= a.Trees {
