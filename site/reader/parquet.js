@@ -2,12 +2,15 @@
 // memory is bounded by pages, not by row groups. Footer, plain and delta values
 // and codecs are those of hyparquet; levels and runs are decoded here, with the
 // bounds that a hostile file needs.
-import { compressors } from 'hyparquet-compressors';
+import { decompressBrotli } from 'hyparquet-compressors/src/brotli.js';
+import { gunzip } from 'hyparquet-compressors/src/gzip.js';
+import { decompressLz4, decompressLz4Raw } from 'hyparquet-compressors/src/lz4.js';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { deltaBinaryUnpack } from 'hyparquet/src/delta.js';
 import { byteStreamSplit } from 'hyparquet/src/encoding.js';
 import { parquetMetadataAsync } from 'hyparquet/src/metadata.js';
 import { readPlain } from 'hyparquet/src/plain.js';
+import { snappyUncompressor } from 'hysnappy';
 import { Rows, bigEndian, decimal, float, floorDiv, micros } from './cells.js';
 import { unzip } from './zstd.js';
 
@@ -19,7 +22,11 @@ const maxValues = 64 << 20; // of one page
 const aheadBytes = 256 << 10; // what is read of a column at once
 const batchRows = 4096;
 
-const codecs = { ...compressors, ZSTD: unzip };
+// Each takes packed bytes and how many there are unpacked.
+const codecs = {
+  SNAPPY: snappyUncompressor(), GZIP: (packed, n) => gunzip(packed, new Uint8Array(n)), BROTLI: decompressBrotli,
+  LZ4: decompressLz4, LZ4_RAW: decompressLz4Raw, ZSTD: unzip,
+};
 const read = async (file, from, to) => new Uint8Array(await file.slice(from, to).arrayBuffer());
 
 // openParquet reads the footer of a file and returns a table.

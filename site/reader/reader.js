@@ -18,7 +18,11 @@ const mostOpen = 4;
 function keep(id, what) {
   open.delete(id);
   open.set(id, what);
-  if (open.size > mostOpen) open.delete(open.keys().next().value);
+  if (open.size > mostOpen) {
+    const [oldest, old] = open.entries().next().value;
+    open.delete(oldest);
+    old.free?.();
+  }
   return what;
 }
 

@@ -1,17 +1,52 @@
 // Unpacker unpacks zstd block by block: RFC 8878. Frames and their limits are
-// read here, blocks by fzstd, which knows neither checksums nor modest windows.
-import { Decompress } from 'fzstd';
-import xxhash from 'xxhash-wasm';
+// read here; what is in them, checksums too, is for zstddec, the reference
+// decoder in WebAssembly, which refuses all damage that can be seen.
+import { ZSTDDecoder } from 'zstddec/stream';
 
 const maxWindow = 128 << 20; // what the zstd command allows without --long
 const maxBlock = 128 << 10; // section 3.1.1.2.3
 const answerBytes = 1 << 20;
 
-let create64;
+const decoder = new ZSTDDecoder();
+// Where nothing can be fetched it takes its program from what Node has.
+const lent = !self.Buffer;
+if (lent) self.Buffer = { from: (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)) };
 // ready is to be awaited before anything is unpacked.
-export const ready = xxhash().then((x) => { create64 = x.create64; });
+export const ready = decoder.init();
+if (lent) delete self.Buffer;
 
 const le = (b, at, n) => { let v = 0; for (let i = n - 1; i >= 0; i--) v = v * 256 + b[at + i]; return v; };
+
+// Content unpacks one frame, given in pieces. After an error the decoder gives
+// nothing, as often as it is asked, and keeps what it holds: whoever asked for
+// the file ends this realm (wasm/internal/unpack).
+class Content {
+  constructor() {
+    const waiting = this.waiting = [];
+    const next = () => (waiting.length ? { value: waiting.shift() } : { done: true });
+    this.pieces = decoder.decodeStreaming({ [Symbol.iterator]: () => ({ next }) });
+  }
+
+  // push takes the next bytes, the frame's last ones if so said, and calls emit
+  // with what they hold, or, before the last ones, with what those before did.
+  push(bytes, last, emit) {
+    this.waiting.push(bytes);
+    for (let idle = 0; this.waiting.length || last;) {
+      const had = this.waiting.length, { value, done } = this.pieces.next();
+      if (done) return;
+      if (value.length) emit(value);
+      idle = value.length || this.waiting.length < had ? 0 : idle + 1;
+      if (idle > 2) throw new Error('data corruption detected');
+    }
+  }
+
+  // free gives back what the decoder holds for a frame that is not read on.
+  free() {
+    try {
+      this.push(new Uint8Array(0), true, () => {});
+    } catch { /* the frame is not whole */ }
+  }
+}
 
 export class Unpacker {
   constructor() {
@@ -71,9 +106,8 @@ export class Unpacker {
     const size = sizeBytes ? le(b, 6 - single + idBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0) : -1;
     const window = single ? size : 2 ** (10 + (b[5] >> 3)) * (1 + (b[5] & 7) / 8);
     if (window > maxWindow) this.fail(`window size exceeded: ${window} bytes, at most ${maxWindow}`);
-    const frame = { size, window, n: 0, head: b.slice(0, length), sum: flags & 4 ? create64() : null, emit: null };
-    frame.blocks = new Decompress((piece) => frame.emit(piece));
-    this.frame = frame;
+    this.frame = { size, most: Math.min(maxBlock, Math.max(window, 1024)), tail: flags & 4, n: 0, content: new Content() };
+    this.frame.content.push(b.slice(0, length), false);
     this.use(length);
     return true;
   }
@@ -82,35 +116,30 @@ export class Unpacker {
   block(emit) {
     const f = this.frame, b = this.held;
     if (b.length < 3) return false;
-    const head = le(b, 0, 3), last = head & 1, type = head >> 1 & 3, size = head >> 3;
+    const head = le(b, 0, 3), last = Boolean(head & 1), type = head >> 1 & 3, size = head >> 3;
     if (type === 3) this.fail('reserved block type encountered');
-    if (size > Math.min(maxBlock, Math.max(f.window, 1024))) this.fail(`block of ${size} bytes`);
-    const length = 3 + (type === 1 ? 1 : size), tail = last && f.sum ? 4 : 0;
-    if (b.length < length + tail) return false;
-    f.emit = (piece) => {
-      if (!piece.length) return;
-      f.n += piece.length;
-      if (f.size >= 0 && f.n > f.size) this.fail(`more content than the ${f.size} bytes of the header`);
-      f.sum?.update(piece);
-      emit(piece);
-    };
-    let packed = b.subarray(0, length + tail);
-    if (f.head) packed = joined([f.head, packed], f.head.length + packed.length);
-    f.head = null;
+    if (size > f.most) this.fail(`block of ${size} bytes`);
+    const length = 3 + (type === 1 ? 1 : size) + (last ? f.tail : 0);
+    if (b.length < length) return false;
     try {
-      f.blocks.push(packed, Boolean(last));
+      f.content.push(b.slice(0, length), last, (piece) => {
+        f.n += piece.length;
+        if (f.size >= 0 && f.n > f.size) throw new Error(`more content than the ${f.size} bytes of the header`);
+        emit(piece);
+      });
     } catch (e) {
-      if (e.message.startsWith('packed byte ')) throw e;
       this.fail(e.message);
     }
     if (last) {
       if (f.size >= 0 && f.n !== f.size) this.fail(`${f.n} bytes of content, the header has ${f.size}`);
-      if (f.sum && Number(f.sum.digest() & 0xffffffffn) !== le(b, length, 4)) this.fail('CRC check failed');
       this.frame = null;
     }
-    this.use(length + tail);
+    this.use(length);
     return true;
   }
+
+  // free gives back what a file takes up that is not read to its end.
+  free() { this.frame?.content.free(); }
 }
 
 // joined returns pieces of n bytes in all as one that is no part of another.

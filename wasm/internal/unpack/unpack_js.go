@@ -26,7 +26,8 @@ var reader struct {
 	global  js.Value // cloisterReader of worker.js, with ask, take and stop
 	answers chan readerAnswer
 	heard   js.Func
-	last    int // id of what was opened last
+	last    int  // id of what was opened last
+	spent   bool // it refused a file, and keeps memory that its decoders do not give back then
 }
 
 type readerAnswer struct {
@@ -34,7 +35,12 @@ type readerAnswer struct {
 	size  int
 }
 
+// openID names what is opened next, by a new reader if the one there is spent.
 func openID() int {
+	if reader.spent {
+		reader.global.Call("stop")
+		reader.spent = false
+	}
 	reader.last++
 	return reader.last
 }
@@ -72,6 +78,7 @@ func ask(question map[string]any, in []byte, files ...any) (js.Value, []byte, er
 			r.global.Call("take", int(uintptr(unsafe.Pointer(unsafe.SliceData(out)))))
 		}
 		if why := a.value.Get("error"); why.Truthy() {
+			r.spent = true
 			return a.value, nil, errors.New(why.String())
 		}
 		return a.value, out, nil

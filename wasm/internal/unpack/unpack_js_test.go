@@ -22,16 +22,16 @@ func stub(t *testing.T, answer string) (stops func() int) {
 			stops: () => stops,
 		};`).Invoke()
 	js.Global().Set("cloisterReader", global)
-	reader.answers = nil
+	reader.answers, reader.spent = nil, false
 	t.Cleanup(func() {
 		js.Global().Delete("cloisterReader")
-		reader.answers = nil
+		reader.answers, reader.spent = nil, false
 	})
 	return func() int { return global.Call("stops").Int() }
 }
 
 func TestAsk_errorsAndSilence(t *testing.T) {
-	stub(t, `(q) => ({error: 'byte 7: ' + q.op})`)
+	stops := stub(t, `(q) => ({error: 'byte 7: ' + q.op})`)
 	if _, err := Parquet(strings.NewReader(""), 0); err == nil || !strings.Contains(err.Error(), "not the file") {
 		t.Errorf("a file of nobody: %v", err)
 	}
@@ -42,8 +42,13 @@ func TestAsk_errorsAndSilence(t *testing.T) {
 	if _, err := io.ReadAll(z); err == nil || err.Error() != "byte 7: unzip" {
 		t.Errorf("an error of the reader: %v", err)
 	}
+	for range 2 { // what comes after that gets a new reader, once
+		if _, err := Zstd(bytes.NewReader(nil)); err != nil || stops() != 1 {
+			t.Errorf("after an error: ended %d times, %v", stops(), err)
+		}
+	}
 
-	stops := stub(t, `() => undefined`)
+	stops = stub(t, `() => undefined`)
 	defer func(d time.Duration) { readerPatience = d }(readerPatience)
 	readerPatience = 50 * time.Millisecond
 	if z, err = Zstd(bytes.NewReader(make([]byte, 10))); err != nil {
