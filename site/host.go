@@ -64,6 +64,9 @@ type Host interface {
 	// ClockOffset returns how many minutes the machine's clock is ahead of UTC
 	// at a time in milliseconds since 1970.
 	ClockOffset(ms int64) (minutes int)
+	// Pause waits until the window has had its turn, in which it handles events
+	// and draws. It blocks, and must not be called with the lock held.
+	Pause()
 	// Focus moves the focus to an element by id after the next drawing.
 	Focus(id string)
 	// ScrollTo sets an element's vertical scroll position, in px, after the

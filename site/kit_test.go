@@ -211,6 +211,7 @@ func (h *host) SetTheme(t string)               { h.theme = t }
 func (h *host) Preference(name string) string   { return h.kept[name] }
 func (h *host) SetPreference(name, v string)    { h.kept[name] = v }
 func (h *host) ClockOffset(ms int64) int        { return 120 }
+func (h *host) Pause()                          {}
 func (h *host) Focus(id string)                 { h.focused = append(h.focused, id) }
 func (h *host) ScrollTo(id string, top float64) { h.scrolled[id] = top }
 func (h *host) Size(string) (float64, float64)  { return 1200, 560 }

@@ -116,25 +116,34 @@ func (a *App) score(scorers *pool.Pool, r *reopening, before func()) {
 			a.env.UnlockOnly()
 		},
 		func(e pool.Event) {
+			a.host.Pause() // decoding a batch, taking it, counting and drawing are a task of the window each
 			a.env.Lock()
 			if e.Batch != nil && bad == nil {
 				bad = a.take(e, parts)
 			}
-			if draw := a.progressed(e.Progress); draw {
-				a.env.UnlockRender()
-			} else {
-				a.env.UnlockOnly()
+			draw := a.progressed(e.Progress)
+			a.env.UnlockOnly()
+			if !draw {
+				return
 			}
+			a.host.Pause()
+			a.env.Lock()
+			a.keepUp()
+			a.env.UnlockOnly()
+			a.host.Pause()
+			a.update(func() {})
 		})
 	if err == nil {
 		err = bad
 	}
-	a.update(func() {
-		run, again := a.run, a.reopen(a.run, false)
-		a.ended(done, err, before)
-		a.remark(r.marks)
-		a.fit(run, again, err)
-	})
+	a.env.Lock()
+	run, again := a.run, a.reopen(a.run, false)
+	a.ended(done, err, before)
+	a.remark(r.marks)
+	a.fit(run, again, err)
+	a.env.UnlockOnly()
+	a.host.Pause()
+	a.update(func() {})
 }
 
 // ended closes the run.
@@ -201,6 +210,12 @@ func (a *App) progressed(p job.Progress) bool {
 		return false
 	}
 	a.run.drawn = now
+	return true
+}
+
+// keepUp brings what is drawn up to date with the rows that have come.
+func (a *App) keepUp() {
+	now := time.Now()
 	a.run.memory = a.host.Memory()
 	a.count()
 	if !a.view.busy() {
@@ -211,7 +226,6 @@ func (a *App) progressed(p job.Progress) bool {
 		a.view.refresh()
 		a.work()
 	}
-	return true
 }
 
 // cancel stops the run at the next batch; what was scored stays.

@@ -21,7 +21,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	app := site.New(window.New(), renderer.EventEnv())
+	app := site.New(window.New(renderer), renderer.EventEnv())
 	app.Start()
 	if err := renderer.Run(env, &site.Root{App: app}); err != nil {
 		panic(err)

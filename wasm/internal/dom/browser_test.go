@@ -150,6 +150,7 @@ func TestRenderer_inChromium(t *testing.T) {
 			t.Fatal(err)
 		}
 		events(t, tab)
+		slowBuilds(t, tab)
 		closing(t, tab)
 		tab.NoProblems(t)
 	})
@@ -348,6 +349,36 @@ func brokenDocument(t *testing.T, ctx context.Context) {
 	want(t, ctx, "document.querySelectorAll('form').length", "1", "document.querySelectorAll('.banner').length", "1", "document.querySelectorAll('main').length", "1")
 	run(t, ctx, "document.querySelector('#add').click()")
 	want(t, ctx, "document.querySelector('#count').textContent", "1")
+}
+
+// slowBuilds shows that the browser has a turn between building and drawing if
+// building takes long, and that what happens in it counts.
+func slowBuilds(t *testing.T, ctx context.Context) {
+	const drawn = "document.querySelector('#count').textContent"
+	poll := func(text string) {
+		t.Helper()
+		if err := chromedp.Run(ctx, chromedp.Poll(drawn+" === "+fmt.Sprintf("%q", text), nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, ctx, "globalThis.calls = []; slow(0); settled(() => calls.push('at once'))")
+	want(t, ctx, "calls", "at once")
+	run(t, ctx, "slow(30); set({Count: 41, Bound: ''}); globalThis.within = "+drawn+"; settled(() => calls.push("+drawn+"))")
+	poll("41")
+	want(t, ctx, "within !== '41'", "true", "calls", "at once,41")
+	// What is typed in that turn is not taken back, not even for a moment.
+	run(t, ctx, `const field = document.querySelector('#bound'), value = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+		globalThis.assigned = [];
+		Object.defineProperty(field, 'value', {configurable: true, get() { return value.get.call(this) }, set(v) { assigned.push(v); value.set.call(this, v) }});
+		set({Count: 42}); globalThis.within = `+drawn+`;
+		value.set.call(field, 'typed'); globalThis.free = field.dispatchEvent(new Event('input', {bubbles: true}))`)
+	poll("42")
+	want(t, ctx, "within", "41", "get().Bound", "typed", "document.querySelector('#bound').value", "typed", "assigned.length", "0")
+	// Changes that never stop do not keep it from drawing.
+	run(t, ctx, `slow(12); const { port1, port2 } = globalThis.channel = new MessageChannel();
+		port2.onmessage = () => { burst(1); burst(1); port1.postMessage(null) }; port1.postMessage(null); set({Count: 43})`)
+	poll("43")
+	run(t, ctx, "channel.port2.close(); slow(0)")
 }
 
 func closing(t *testing.T, ctx context.Context) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall/js"
+	"time"
 
 	"github.com/vugu/vugu"
 	vjs "github.com/vugu/vugu/js"
@@ -23,6 +24,10 @@ type Renderer struct {
 	hear   js.Func
 	tree   Tree
 	late   []lateEvent         // came while the lock was held, oldest first
+	after  []func()            // to be called once nothing is left to be drawn
+	busy   bool                // a tree is being built or drawn
+	port   js.Value            // posts a message to this page, which ends a turn
+	turns  []chan<- struct{}   // who waits for one, oldest first
 	seen   map[any]*seenBefore // components that want to know when they were rendered
 	pass   uint64
 }
@@ -53,7 +58,34 @@ func New(selector string) (*Renderer, error) {
 		r.hear.Release()
 		return nil, fmt.Errorf("dom: no element for selector %q", selector)
 	}
+	channel := js.Global().Get("MessageChannel").New()
+	r.port = channel.Get("port1")
+	channel.Get("port2").Set("onmessage", js.FuncOf(func(js.Value, []js.Value) any {
+		next := r.turns[0]
+		r.turns = r.turns[1:]
+		close(next)
+		return nil
+	}))
 	return r, nil
+}
+
+// Turn waits until the browser has had its turn, in which events are handled
+// and frames drawn. Unlike a sleep it is not put off where the page is hidden.
+func (r *Renderer) Turn() {
+	over := make(chan struct{})
+	r.turns = append(r.turns, over)
+	r.port.Call("postMessage", nil)
+	<-over
+}
+
+// Settled calls f once nothing is left to be drawn: now, or after the render
+// that is asked for or under way, without the lock.
+func (r *Renderer) Settled(f func()) {
+	if r.busy || len(r.request) > 0 {
+		r.after = append(r.after, f)
+		return
+	}
+	f()
 }
 
 // EventEnv returns the lock around what components hold, for
@@ -73,12 +105,28 @@ func (r *Renderer) EventWait() bool {
 
 // Run builds and draws root whenever that is asked for, until Close or an
 // error. It builds and draws under the read lock, which Build and Compute
-// methods must therefore not ask for.
+// methods must therefore not ask for. Where building takes long, the browser
+// has its turn before drawing.
 func (r *Renderer) Run(env *vugu.BuildEnv, root vugu.Builder) error {
+	hurry := false
 	for ok := true; ok; ok = r.EventWait() {
+		r.busy = true
 		r.mu.RLock()
-		components, err := r.draw(env.RunBuild(root))
+		began := time.Now()
+		results := env.RunBuild(root)
+		if !hurry && time.Since(began) > patience {
+			r.mu.RUnlock()
+			r.Turn()
+			r.mu.RLock()
+			if hurry = len(r.request) > 0; hurry { // drawing what is outdated would take back what was typed meanwhile
+				r.mu.RUnlock()
+				continue
+			}
+		}
+		hurry = false
+		components, err := r.draw(results)
 		r.mu.RUnlock()
+		r.busy = false
 		if err != nil {
 			return err
 		}
@@ -86,6 +134,10 @@ func (r *Renderer) Run(env *vugu.BuildEnv, root vugu.Builder) error {
 	}
 	return nil
 }
+
+// patience is how long a build may take for drawing to follow within the same
+// task: the two are of about the same length, and 50 ms are a long task.
+const patience = 10 * time.Millisecond
 
 // Render makes the document show what was built. It takes the read lock; the
 // caller must not hold it. After an error the document shows part of it or
@@ -174,6 +226,11 @@ func (r *Renderer) rendered(components []any) {
 		if s.pass != r.pass {
 			delete(r.seen, c)
 		}
+	}
+	for len(r.after) > 0 && len(r.request) == 0 {
+		f := r.after[0]
+		r.after = r.after[1:]
+		f()
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package window is what surrounds the page: the browser's window and what the
 // shell left in it. It hides their JavaScript from package site.
 //
-//	app := site.New(window.New(), renderer.EventEnv())
+//	app := site.New(window.New(renderer), renderer.EventEnv())
 package window
 
 import (
@@ -23,6 +23,13 @@ var uint8Array = js.Global().Get("Uint8Array")
 type host struct {
 	window, document js.Value
 	shell            js.Value // the global cloister, or undefined
+	drawer           Drawer
+}
+
+// Drawer draws into the window.
+type Drawer interface {
+	Turn()            // waits until the browser has had its turn
+	Settled(f func()) // calls f once nothing is left to be drawn
 }
 
 var _ site.Host = (*host)(nil)
@@ -34,7 +41,7 @@ var _ site.Host = (*host)(nil)
 //	            seal: {sealed, bytesOut, attempts, notes, prove()}}
 //
 // and an event "cloister-seal" when the seal has news.
-func New() site.Host {
+func New(d Drawer) site.Host {
 	g := js.Global()
 	// A browser opens a file that is dropped where nobody prevents it. The
 	// components do, but an event that meets the lock is handled too late.
@@ -45,7 +52,7 @@ func New() site.Host {
 	for _, event := range []string{"dragover", "drop"} {
 		g.Call("addEventListener", event, prevent, true)
 	}
-	return &host{window: g, document: g.Get("document"), shell: g.Get("cloister")}
+	return &host{window: g, document: g.Get("document"), shell: g.Get("cloister"), drawer: d}
 }
 
 // get returns a property, undefined if v is not an object.
@@ -348,11 +355,15 @@ func (h *host) showTheme(theme string) {
 // goroutines that can run do so before the browser gets its next turn.
 func (h *host) later(id string, f func(el js.Value)) {
 	time.AfterFunc(time.Millisecond, func() {
-		if el := h.document.Call("getElementById", id); el.Truthy() {
-			f(el)
-		}
+		h.drawer.Settled(func() {
+			if el := h.document.Call("getElementById", id); el.Truthy() {
+				f(el)
+			}
+		})
 	})
 }
+
+func (h *host) Pause() { h.drawer.Turn() }
 
 func (h *host) Focus(id string) { h.later(id, func(el js.Value) { el.Call("focus") }) }
 

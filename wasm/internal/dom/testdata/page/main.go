@@ -76,11 +76,24 @@ func main() {
 	export("collect", func([]js.Value) any { runtime.GC(); return nil })
 	export("isIsland", func(args []js.Value) any { return js.Value(app.Island).Equal(args[0]) })
 	export("lastError", func([]js.Value) any { return lastError })
+	// slow(ms) makes builds take that long.
+	slow := time.Duration(0)
+	export("slow", func(args []js.Value) any {
+		slow = time.Duration(args[0].Int()) * time.Millisecond
+		return nil
+	})
+	// settled(f) calls f once nothing is left to be drawn.
+	export("settled", func(args []js.Value) any {
+		r.Settled(func() { args[0].Invoke() })
+		return nil
+	})
 	export("closePage", func([]js.Value) any { r.Close(); return nil })
 
 	// A root of its own, as Vugu's results do not name it: Rendered is for the
 	// components in it.
 	root := vugu.NewBuilderFunc(func(*vugu.BuildIn) *vugu.BuildOut {
+		for began := time.Now(); time.Since(began) < slow; {
+		}
 		return &vugu.BuildOut{Out: []*vugu.VGNode{{Component: app}}, Components: []vugu.Builder{app}}
 	})
 	build, err := vugu.NewBuildEnv(env)
