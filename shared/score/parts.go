@@ -13,7 +13,7 @@ import (
 
 // Version is the release of the scorer, which a bundle's min_runtime is held
 // against.
-const Version = "1.2.0"
+const Version = "1.3.0"
 
 // Names of the bundle entries that this package reads and the builder writes.
 // A bundle has one classifier, features or texts or both, vectors and a card;
