@@ -23,9 +23,9 @@ type captureTable struct {
 	kept    kept
 	most    int           // rows of the next frame
 	queue   []flow.Record // ended, not returned yet
-	taken   int           // of queue
 	row     int64
 	frame   *frame.Frame
+	room    []capture.Packet // for steps
 }
 
 // flowMeter joins the three steps from bytes to flows.
@@ -33,12 +33,9 @@ type flowMeter struct {
 	packets *capture.Reader
 	decoder *capture.Decoder
 	flows   *flow.Table
-	link    string // of the first packet
-	mixed   bool
 	frame   capture.Frame // of the last step
 	packet  capture.Packet
 	joined  *flow.Flow // that took it, nil if none did
-	kind    int        // of link, of the last packet
 	err     error      // that ended the packets
 }
 
@@ -50,6 +47,9 @@ const firstRows = 512
 // stepPackets is after how many packets next returns, with or without flows,
 // so that progress is shown and cancel heard.
 const stepPackets = 1 << 16
+
+// stepTogether is how many packets are counted together.
+const stepTogether = 32
 
 func newFlowMeter(in io.Reader, o flow.Options, emit func(*flow.Flow)) (flowMeter, error) {
 	packets, err := capture.NewReader(in)
@@ -73,9 +73,6 @@ func (m *flowMeter) step() bool {
 		m.err = captureError(err)
 		return false
 	}
-	if kind := int(m.frame.Link); m.link == "" || kind != m.kind {
-		m.name(kind)
-	}
 	m.joined = nil
 	if m.decoder.Decode(&m.frame, &m.packet) {
 		m.joined = m.flows.Add(&m.packet)
@@ -83,14 +80,13 @@ func (m *flowMeter) step() bool {
 	return true
 }
 
-// name keeps the name of a link and whether there are several.
-func (m *flowMeter) name(kind int) {
-	m.kind = kind
-	if name := capture.LinkName(uint16(kind)); m.link == "" {
-		m.link = name
-	} else if name != m.link {
-		m.mixed = true
+// steps is step for as many packets as list has room for, without joined.
+func (m *flowMeter) steps(list []capture.Packet) {
+	n, err := m.decoder.Fill(m.packets, &m.frame, list)
+	if err != nil {
+		m.err = captureError(err)
 	}
+	m.flows.AddAll(list[:n])
 }
 
 // captureError turns an error of package capture into one of this package.
@@ -107,7 +103,7 @@ func captureError(err error) error {
 }
 
 func newCaptureTable(reopen func() (io.Reader, error), lim Limits) (*captureTable, error) {
-	t := &captureTable{reopen: reopen, most: firstRows, kept: kept{limit: lim.KeptBytes}, options: flow.Options{Idle: int64(lim.FlowIdle), Active: int64(lim.FlowActive), Flows: lim.Flows}}
+	t := &captureTable{reopen: reopen, most: firstRows, room: make([]capture.Packet, stepTogether), kept: kept{limit: lim.KeptBytes}, options: flow.Options{Idle: int64(lim.FlowIdle), Active: int64(lim.FlowActive), Flows: lim.Flows}}
 	in, err := reopen()
 	if err != nil {
 		return nil, err
@@ -129,7 +125,7 @@ func newCaptureTable(reopen func() (io.Reader, error), lim Limits) (*captureTabl
 	}
 	// The first step decides what the file is called and whether it is of use.
 	t.meter()
-	if t.waiting() == 0 && t.err != nil {
+	if len(t.queue) == 0 && t.err != nil {
 		return nil, t.end()
 	}
 	return t, nil
@@ -149,7 +145,7 @@ func (t *captureTable) end() error {
 
 // nothing says why there is no flow.
 func (t *captureTable) nothing() string {
-	s := fmt.Sprintf("no flow in %s packets of %s", grouped(t.packets.Packets()), t.links())
+	s := fmt.Sprintf("no flow in %s packets of %s", grouped(t.packets.Packets()), t.packets.Links())
 	skipped := t.decoder.Skipped()
 	for _, why := range slices.Sorted(maps.Keys(skipped)) {
 		s += fmt.Sprintf("; %s: %s", why, grouped(skipped[why]))
@@ -160,24 +156,25 @@ func (t *captureTable) nothing() string {
 // meter reads packets until a frame of flows has ended, or for one step, or to
 // the end of the file, where all flows end.
 func (t *captureTable) meter() {
-	for n := 0; n < stepPackets && t.waiting() < t.most && t.step(); n++ {
+	for left := int64(stepPackets); left > 0 && len(t.queue) < t.most && t.err == nil; {
+		before := t.packets.Packets()
+		t.steps(t.room[:min(left, int64(len(t.room)))])
+		left -= t.packets.Packets() - before
 	}
 	if t.err != nil {
-		t.flows.Drain(t.most - t.waiting())
+		t.flows.Drain(t.most - len(t.queue))
 	}
 }
-
-func (t *captureTable) waiting() int { return len(t.queue) - t.taken }
 
 // next implements [Source.Next].
 func (t *captureTable) next() (*frame.Frame, error) {
 	t.meter()
 	t.frame.Reset()
-	n := min(t.waiting(), t.most)
+	n := min(len(t.queue), t.most)
 	if n == 0 && t.err != nil {
 		return nil, t.end()
 	}
-	list := t.queue[t.taken : t.taken+n]
+	list := t.queue[:n]
 	flow.AppendTo(t.frame, list)
 	for i := range list {
 		t.row++
@@ -188,9 +185,7 @@ func (t *captureTable) next() (*frame.Frame, error) {
 	if n == t.most {
 		t.most = min(2*t.most, frameRows)
 	}
-	if t.taken += n; t.taken == len(t.queue) {
-		t.queue, t.taken = t.queue[:0], 0
-	}
+	t.queue = t.queue[:copy(t.queue, t.queue[n:])]
 	return t.frame, nil
 }
 
@@ -264,21 +259,11 @@ func (t *captureTable) mended() map[string]int64 {
 
 // describe names the container, the link and how far reading has come.
 func (t *captureTable) describe() string {
-	s := fmt.Sprintf("%s capture, %s, %s packets", t.packets.Format(), t.links(), grouped(t.packets.Packets()))
+	s := fmt.Sprintf("%s capture, %s, %s packets", t.packets.Format(), t.packets.Links(), grouped(t.packets.Packets()))
 	if t.err == nil {
 		s += " so far"
 	}
 	return s
-}
-
-func (t *captureTable) links() string {
-	switch {
-	case t.link == "":
-		return "no link yet"
-	case t.mixed:
-		return t.link + " and others"
-	}
-	return t.link
 }
 
 // grouped writes n with commas between thousands.

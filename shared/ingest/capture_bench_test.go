@@ -69,12 +69,10 @@ func BenchmarkMeter(b *testing.B) {
 		}
 		var d capture.Decoder
 		var f capture.Frame
-		var p capture.Packet
+		list := make([]capture.Packet, 32)
 		t := flow.NewTable(flow.Options{}, func(*flow.Flow) {})
-		for err = r.Next(&f); err == nil; err = r.Next(&f) {
-			for ok := d.Decode(&f, &p); ok; ok = d.Early(&f, &p) {
-				t.Add(&p)
-			}
+		for n := 0; err == nil; t.AddAll(list[:n]) {
+			n, err = d.Fill(r, &f, list)
 		}
 		t.Drain(t.Len())
 		if !errors.Is(err, io.EOF) {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +281,39 @@ func TestCapture_keepsWhatIsBeforeTheCut(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// What waits to be returned does not pile up: of flows that end all the time,
+// more at once than a frame has rows for, no memory stays.
+func TestCapture_keepsNoQueue(t *testing.T) {
+	c := newPcap(101)
+	const packets = 100_000
+	for i := range packets {
+		c.packet(time.Duration(i)*time.Second, udp(byte(i), byte(i>>8), uint16(i), 6))
+	}
+	s := openBytes(t, c.Bytes(), ingest.Limits{Flows: 300, FlowIdle: time.Millisecond, KeptBytes: 1})
+	rows := 0
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for {
+		f, err := s.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += f.Len()
+	}
+	if more := heap() - before; rows != packets || more > 12<<20 {
+		t.Errorf("%d rows, %d bytes more", rows, more)
+	}
+	runtime.KeepAlive(s)
 }
 
 // Reading returns at least every 65,536 packets, so that progress is seen,

@@ -82,7 +82,9 @@ type Reader struct {
 	order  byteOrder
 	format string
 	count  int64
-	err    error // sticky
+	first  uint16 // link, of the first packet
+	mixed  bool   // links of other names as well
+	err    error  // sticky
 
 	// pcap
 	link    uint16
@@ -138,9 +140,46 @@ func (r *Reader) Next(f *Frame) error {
 	if r.err != nil {
 		return r.err
 	}
+	r.number(f)
+	return nil
+}
+
+// nextAhead is Next if the next packet was read ahead as a whole, so that the
+// data of those before it stays valid, and reports whether there was one.
+func (r *Reader) nextAhead(f *Frame) bool {
+	switch {
+	case r.err != nil:
+		return false
+	case r.format != "pcap":
+		return r.blockAhead() && r.Next(f) == nil
+	case !r.recordAhead(f):
+		return false
+	}
+	r.number(f)
+	return true
+}
+
+// number counts a packet and notes its link.
+func (r *Reader) number(f *Frame) {
 	r.count++
 	f.Number = r.count
-	return nil
+	if r.count == 1 {
+		r.first = f.Link
+	} else if f.Link != r.first && !r.mixed {
+		r.mixed = LinkName(f.Link) != LinkName(r.first)
+	}
+}
+
+// Links names the link of the packets so far, and says whether there are links
+// of other names.
+func (r *Reader) Links() string {
+	switch {
+	case r.count == 0:
+		return "no link yet"
+	case r.mixed:
+		return LinkName(r.first) + " and others"
+	}
+	return LinkName(r.first)
 }
 
 // byteOrder is that of the numbers in a file. It is no interface, since it is

@@ -314,5 +314,9 @@ func FuzzReader(f *testing.F) {
 		if !slices.Equal(one, slow) || oneErr.Error() != slowErr.Error() {
 			t.Fatalf("%d packets, %v; slowly %d, %v", len(one), oneErr, len(slow), slowErr)
 		}
+		want, end := oneByOne(bytes.NewReader(in))
+		if got, last := together(bytes.NewReader(in), 7); !slices.Equal(got, want) || last != end {
+			t.Fatalf("%q together, and %q one by one\n%s\n%s", got, want, last, end)
+		}
 	})
 }

@@ -164,6 +164,35 @@ func (d *Decoder) Decode(f *Frame, p *Packet) bool {
 	return why == decoded
 }
 
+// Fill reads at most len(dst) packets of r into dst, those that Decode and Early
+// give, and returns how many these are, 0 when all that it read was left out.
+// They are valid until the next call, all of them, so it stops early where r has
+// to read on, and behind a packet inside a tunnel. f is what Decode would be
+// given. The error is that of [Reader.Next]; there are no packets beside it.
+func (d *Decoder) Fill(r *Reader, f *Frame, dst []Packet) (n int, err error) {
+	for range dst {
+		p := &dst[n]
+		ok := d.Early(f, p)
+		if !ok {
+			if n == 0 {
+				err = r.Next(f)
+			} else if !r.nextAhead(f) {
+				break
+			}
+			if err != nil {
+				return 0, err
+			}
+			ok = d.Decode(f, p)
+		}
+		if ok {
+			if n++; p.Outer != nil {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
 // plain is Decode of the most usual packet: TCP or UDP over IPv4 without
 // options over Ethernet without tags, whole, and on no port of a tunnel. It
 // reports false for any other and leaves it to the general way, which gives

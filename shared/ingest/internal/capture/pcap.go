@@ -70,19 +70,24 @@ func (r *Reader) openPcap() error {
 	return nil
 }
 
-// nextRecord reads one packet.
-func (r *Reader) nextRecord(f *Frame) error {
-	start, head := r.at, 16+r.extra
-	h, err := r.buf[r.from:r.to], error(nil)
+// recordAhead reads one packet if it lies ahead as a whole, as nearly always,
+// and reports whether it does. Otherwise f is of no use.
+func (r *Reader) recordAhead(f *Frame) bool {
+	h, head := r.buf[r.from:r.to], 16+r.extra
 	if len(h) < head {
-		h, err = r.peek(head)
-		switch {
-		case err == io.EOF && len(h) == 0:
-			return io.EOF
-		case err != nil:
-			return r.cut(start, "the head of a packet", err)
-		}
+		return false
 	}
+	end := int64(head) + r.record(h, f)
+	if end > int64(len(h)) {
+		return false
+	}
+	f.Data = h[head:end:end]
+	r.pass(int(end))
+	return true
+}
+
+// record reads the head of a packet and returns how many bytes were captured.
+func (r *Reader) record(h []byte, f *Frame) int64 {
 	// Seconds are unsigned, so the largest time is far below 2^63.
 	f.Time = int64(r.order.u32(h))*1e9 + int64(r.order.u32(h[4:]))*r.tick
 	captured, length := r.order.u32(h[8:]), r.order.u32(h[12:])
@@ -90,13 +95,25 @@ func (r *Reader) nextRecord(f *Frame) error {
 		captured, length = length, captured
 	}
 	f.Link, f.Length = r.link, length
-	if end := int64(head) + int64(captured); end <= int64(len(h)) { // as nearly always
-		f.Data = h[head:end:end]
-		r.pass(int(end))
+	return int64(captured)
+}
+
+// nextRecord reads one packet.
+func (r *Reader) nextRecord(f *Frame) error {
+	if r.recordAhead(f) {
 		return nil
 	}
+	start, head := r.at, 16+r.extra
+	h, err := r.peek(head)
+	switch {
+	case err == io.EOF && len(h) == 0:
+		return io.EOF
+	case err != nil:
+		return r.cut(start, "the head of a packet", err)
+	}
+	captured := r.record(h, f)
 	r.pass(head)
-	if f.Data, err = r.packet(int64(captured), 0); err != nil {
+	if f.Data, err = r.packet(captured, 0); err != nil {
 		return r.cut(start, "a packet", err)
 	}
 	return nil

@@ -96,6 +96,20 @@ func (r *Reader) nextBlock(f *Frame) error {
 	}
 }
 
+// blockAhead reports whether the next block holds a packet and lies ahead as a
+// whole.
+func (r *Reader) blockAhead() bool {
+	h := r.buf[r.from:r.to]
+	if len(h) < 12 {
+		return false
+	}
+	switch r.order.u32(h) {
+	case blockOldPacket, blockPacket, blockSimple:
+		return int64(r.order.u32(h[4:])) <= int64(len(h))
+	}
+	return false
+}
+
 // body reads the left bytes between the head of a block and its closing
 // length, and reports whether they hold a packet.
 func (r *Reader) body(start int64, kind uint32, left int64, f *Frame) (bool, error) {

@@ -77,7 +77,7 @@ func (s *slowTable) add(p *capture.Packet) {
 }
 
 // Whatever the packets, the table gives the flows of a table that looks at all
-// flows for each packet, in the same order.
+// flows for each packet, in the same order, however many come at once.
 func TestTable_equalsASlowOne(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -88,6 +88,8 @@ func TestTable_equalsASlowOne(t *testing.T) {
 			got = append(got, fmt.Sprint(f.Key.PortA, f.Key.PortB, f.Key.Protocol, f.Key.VLAN, f.Key.Tunnel, f.Key.A, " ", f.Start, f.End, f.Sides[0].Packets, f.Sides[1].Packets))
 		})
 		at := int64(1000)
+		var waiting []capture.Packet
+		together := 1 + int(seed%3)*20
 		for range 3000 {
 			switch r.IntN(20) {
 			case 0:
@@ -111,12 +113,21 @@ func TestTable_equalsASlowOne(t *testing.T) {
 					p.Key.A[r.IntN(16)] = 1
 				}
 			}
-			table.Add(&p)
 			slow.add(&p)
+			if waiting = append(waiting, p); len(waiting) < together {
+				continue
+			}
+			if together == 1 {
+				table.Add(&p)
+			} else {
+				table.AddAll(waiting)
+			}
+			waiting, together = waiting[:0], 1+r.IntN(100)*r.IntN(2)
 			if table.Len() != len(slow.live) {
 				t.Fatalf("seed %d: %d flows are live, %d of the slow one", seed, table.Len(), len(slow.live))
 			}
 		}
+		table.AddAll(waiting)
 		table.Drain(table.Len())
 		for len(slow.live) > 0 {
 			slow.end(0)
@@ -159,6 +170,30 @@ func TestTable_manyFlows(t *testing.T) {
 		if n != rounds {
 			t.Fatalf("flow %x has %d packets", k, n)
 		}
+	}
+}
+
+// Draining ends as many flows as asked for, none twice, and no more than live,
+// in the order of their last packets.
+func TestTable_drains(t *testing.T) {
+	var ended []uint16
+	table := flow.NewTable(flow.Options{}, func(f *flow.Flow) { ended = append(ended, f.Key.PortA) })
+	table.Drain(3)
+	for i := range uint16(100) {
+		p := packet(int64(i), false, 40, 2)
+		p.Key.PortA = i
+		table.Add(&p)
+	}
+	want := 0
+	for _, n := range []int{0, -5, 1, 31, 32, 33, 0, 1, 1000, 1000} {
+		table.Drain(n)
+		want = min(want+max(n, 0), 100)
+		if len(ended) != want || table.Len() != 100-want {
+			t.Fatalf("after %d more: %d ended, %d live, want %d ended", n, len(ended), table.Len(), want)
+		}
+	}
+	if !slices.IsSorted(ended) {
+		t.Errorf("in the order %v", ended)
 	}
 }
 
