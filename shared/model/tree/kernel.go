@@ -54,7 +54,7 @@ type Kernel struct {
 	// ObliviousRow is Oblivious for one row, whose bins lie side by side.
 	ObliviousRow func(tests []uint32, depth int, leaves []int16, bins []uint8, trees int, sums []int32)
 	// Shallow adds to one sum a row the leaf of a whole tree of a depth up to
-	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 16, with
+	// 6: nodes in heap order, column offset<<8 | bin; rows a multiple of 32, with
 	// Narrow of 64. 64 nodes and values may be read, whatever the depth.
 	Shallow func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64)
 	// Group adds, for package explain, a table of width values a pattern: see
@@ -200,11 +200,13 @@ const (
 	// shallowRows rows meet all trees together: their bins, column by
 	// column, and their sums stay in the second-level cache.
 	shallowRows = 512
+	// shallowGroup is what numbers of rows are multiples of for Shallow at least.
+	shallowGroup = 32
 	// kernelRows is what numbers of rows are multiples of for Loops.
 	kernelRows = 64
 )
 
-// together is what the number of rows is a multiple of for Shallow and Oblivious.
+// together is what the number of rows is a multiple of for Oblivious.
 func (k *Kernel) together() int {
 	if k.Narrow != nil {
 		return kernelRows
@@ -304,7 +306,7 @@ func (e *Ensemble) scoreShallow(dst, x []float64, n int, s *shallows) {
 		nodes, values := s.nodes, s.values
 		for t, depth := range s.depth {
 			o := max(int(e.output[t]), 0)
-			loops.Shallow(depth, nodes, values, columns, upTo(m, loops.together()), sums[o*shallowRows:])
+			loops.Shallow(depth, nodes, values, columns, upTo(m, max(shallowGroup, loops.together())), sums[o*shallowRows:])
 			nodes, values = nodes[1<<depth-1:], values[1<<depth:]
 		}
 		for o := range k {
