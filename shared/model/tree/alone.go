@@ -78,7 +78,7 @@ const (
 func (e *Ensemble) alone() *Alone {
 	e.aloneOnce.Do(func() {
 		a := &e.aloneForm
-		if e.Trees() == 0 || !a.ranks(&e.lay) {
+		if e.Trees() == 0 || e.isMixed() || !a.ranks(&e.lay) {
 			return
 		}
 		switch {
@@ -99,6 +99,11 @@ func (e *Ensemble) alone() *Alone {
 		}
 	})
 	return &e.aloneForm
+}
+
+// isMixed says whether some leaves have a value for every output and others one.
+func (e *Ensemble) isMixed() bool {
+	return e.outputs > 1 && slices.Contains(e.output, -1) && slices.Max(e.output) >= 0
 }
 
 // ranks plans how rows are ranked, features with fewer lists first, so that
@@ -200,10 +205,10 @@ func (a *Alone) forest(e *Ensemble) {
 	}
 	first := upTo(trees+2, nodeLine)
 	end := first + len(e.leaf) - trees
-	record := make([]int, len(e.table)) // by offset in the table
+	record := make([]uint32, len(e.table)) // by offset in the table
 	for i, off := range e.leaf {
 		if _, _, _, inner := e.split(i); !inner && record[off] == 0 {
-			record[off] = end
+			record[off] = uint32(end)
 			end += 1 + width
 		}
 	}
@@ -213,9 +218,9 @@ func (a *Alone) forest(e *Ensemble) {
 		if at == 0 {
 			continue
 		}
-		a.Nodes[at] = wideSpan | p.address(at)
+		a.Nodes[at] = wideSpan | p.address(int(at))
 		for j, v := range e.table[off : off+width] {
-			a.Nodes[at+1+j] = math.Float64bits(v)
+			a.Nodes[int(at)+1+j] = math.Float64bits(v)
 		}
 	}
 	endless := p.address(trees)
@@ -274,7 +279,7 @@ type planting struct {
 	e      *Ensemble
 	nodes  []uint64
 	from   uint32 // address of the first
-	record []int
+	record []uint32
 	free   int // from here on
 	wait   []waiting
 }
@@ -294,7 +299,7 @@ func (p *planting) put(i, at int) {
 		p.wait = append(p.wait, waiting{i, at, p.e.cover[i]})
 		return
 	}
-	p.nodes[at] = wideSpan | p.address(p.record[p.e.leaf[i]])
+	p.nodes[at] = wideSpan | p.address(int(p.record[p.e.leaf[i]]))
 }
 
 // tree places tree t. What fills a line are the children of the node that it begins

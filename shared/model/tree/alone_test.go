@@ -195,6 +195,13 @@ func TestAlone_sameBits(t *testing.T) {
 		e := build(t, treetest.Random(r, o))
 		compare(fmt.Sprintf("shape %d", i), e, treetest.Rows(r, o, 12, 0.05))
 	}
+	// Trees of vectors beside trees of scalars are for Go's loops.
+	o := treetest.Options{Kind: tree.Boosting, Trees: 12, Depth: 8}
+	r := rand.New(rand.NewPCG(79, 0))
+	mixed := treetest.Random(r, o)
+	o.Scalar = true
+	mixed.Trees = append(mixed.Trees, treetest.Random(r, o).Trees...)
+	compare("vectors and scalars", build(t, mixed), treetest.Rows(r, o, 12, 0.05))
 	for _, n := range []int{1, 47, 48, 767, 768, 12288, 65535, 65536} {
 		edges := make([]float64, n)
 		for i := range edges {
