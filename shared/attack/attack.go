@@ -58,9 +58,6 @@ func (t Technique) URL() string {
 	return "https://attack.mitre.org/techniques/" + strings.Replace(t.ID, ".", "/", 1)
 }
 
-// HasTactic reports whether the technique serves the tactic with this id.
-func (t Technique) HasTactic(id string) bool { return slices.Contains(t.Tactics, id) }
-
 // Version returns the ATT&CK release of the tables, such as "19.1".
 func Version() string { return enterprise().version }
 

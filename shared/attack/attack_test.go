@@ -161,9 +161,6 @@ func TestLookup_record(t *testing.T) {
 	if got.URL() != "https://attack.mitre.org/techniques/T1110/001" {
 		t.Errorf("URL() = %q", got.URL())
 	}
-	if !got.HasTactic("TA0006") || got.HasTactic("TA0040") {
-		t.Error("HasTactic is wrong")
-	}
 }
 
 func TestCurrent_chains(t *testing.T) {

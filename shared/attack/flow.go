@@ -8,21 +8,14 @@ import (
 	"strings"
 )
 
-// FromFlow returns the techniques that a flow record alone hints at, strongest
-// first and then by id. value returns a field of the record by its NetFlow
-// name ("L4_DST_PORT"), NaN if it is missing: what needs it then does not
-// match. A port alone gives confidence [Bare], behaviour [Low]: neither is a
-// detection. Basis is [Analytic] where ATT&CK's own network analytics describe
-// the behaviour.
-func FromFlow(value func(field string) float64) []Hint {
-	sets, set := FromFlows(1, func(field string) []float64 { return []float64{value(field)} })
-	return sets[set[0]]
-}
-
-// FromFlows returns what [FromFlow] says of n records: those of record i are
-// sets[set[i]]. The sets differ, in order of their first use, but for sets[0],
-// which is empty. column returns the n values of a field, nil if it is missing
-// in all. It costs some tens of nanoseconds a record.
+// FromFlows returns the techniques that each of n flow records alone hints at,
+// strongest first and then by id: those of record i are sets[set[i]]. The sets
+// differ, in order of their first use, but for sets[0], which is empty. column
+// returns the n values of a field by its NetFlow name ("L4_DST_PORT"), NaN where
+// it is missing, nil if it is missing in all: what needs it then does not match.
+// A port alone gives confidence [Bare], behaviour [Low]: neither is a detection.
+// Basis is [Analytic] where ATT&CK's own network analytics describe the
+// behaviour. It costs some tens of nanoseconds a record.
 func FromFlows(n int, column func(field string) []float64) (sets [][]Hint, set []uint32) {
 	t := flows()
 	sets, set = make([][]Hint, 1), make([]uint32, n)

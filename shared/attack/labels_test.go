@@ -144,7 +144,7 @@ func TestLabels_areValid(t *testing.T) {
 			if now, _ := attack.Current(h.Technique); !ok || now != h.Technique {
 				t.Errorf("%q: %s is not current", m.Label, h.Technique)
 			}
-			if !technique.HasTactic(h.Tactic) {
+			if !slices.Contains(technique.Tactics, h.Tactic) {
 				t.Errorf("%q: %s serves %v, not %s", m.Label, h.Technique, technique.Tactics, h.Tactic)
 			}
 			rank := slices.Index([]string{attack.Low, attack.Medium, attack.High}, h.Confidence) + 1

@@ -27,7 +27,7 @@ func TestLookup_agreesWithTheMatrix(t *testing.T) {
 	techniques := map[string]bool{}
 	for _, h := range all {
 		technique, ok := attack.Lookup(h.Technique)
-		if !ok || !technique.HasTactic(h.Tactic) {
+		if !ok || !slices.Contains(technique.Tactics, h.Tactic) {
 			t.Errorf("%+v: no current technique of that tactic", h)
 		}
 		if !slices.Contains([]string{attack.High, attack.Medium, attack.Low, attack.Bare}, h.Confidence) ||
@@ -161,15 +161,16 @@ func TestFromAlert(t *testing.T) {
 	}
 }
 
-func TestFromFlow(t *testing.T) {
+func TestFromFlows_one(t *testing.T) {
 	flow := func(fields map[string]float64) []string {
 		var out []string
-		for _, h := range attack.FromFlow(func(name string) float64 {
+		sets, set := attack.FromFlows(1, func(name string) []float64 {
 			if v, ok := fields[name]; ok {
-				return v
+				return []float64{v}
 			}
-			return math.NaN()
-		}) {
+			return []float64{math.NaN()}
+		})
+		for _, h := range sets[set[0]] {
 			out = append(out, h.Technique+" "+h.Confidence)
 		}
 		return out
@@ -237,7 +238,7 @@ func FuzzFromText(f *testing.F) {
 		}
 		got := attack.FromText(text)
 		for i, h := range got {
-			if technique, ok := attack.Lookup(h.Technique); !ok || !technique.HasTactic(h.Tactic) {
+			if technique, ok := attack.Lookup(h.Technique); !ok || !slices.Contains(technique.Tactics, h.Tactic) {
 				t.Fatalf("%+v is no technique", h)
 			}
 			for _, o := range got[:i] {

@@ -39,12 +39,6 @@ func MacroAUC(truth []int, p []float64, k int) float64 {
 	return macro(k, func(c int) float64 { return AUC(Curve(OneAgainstRest(truth, p, k, c))) })
 }
 
-// MacroAveragePrecision is [MacroAUC] with [AveragePrecision] in place of the
-// area under the ROC curve.
-func MacroAveragePrecision(truth []int, p []float64, k int) float64 {
-	return macro(k, func(c int) float64 { return AveragePrecision(Curve(OneAgainstRest(truth, p, k, c))) })
-}
-
 // macro returns the mean of what is not NaN.
 func macro(k int, of func(class int) float64) float64 {
 	sum, n := 0.0, 0

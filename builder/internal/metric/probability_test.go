@@ -31,6 +31,10 @@ func TestProbability_asScikitLearn(t *testing.T) {
 		predicted[i] = metric.Argmax(g.P[i*g.K : (i+1)*g.K])
 	}
 	c := metric.NewConfusion(g.Truth, predicted, g.K)
+	precision := 0.0 // over classes, all of which have rows
+	for class := range g.K {
+		precision += metric.AveragePrecision(metric.Curve(metric.OneAgainstRest(g.Truth, g.P, g.K, class)))
+	}
 	for _, tt := range []struct {
 		name      string
 		got, want float64
@@ -38,7 +42,7 @@ func TestProbability_asScikitLearn(t *testing.T) {
 		{"log loss", metric.LogLoss(g.Truth, g.P, g.K), g.LogLoss},
 		{"Brier", metric.Brier(g.Truth, g.P, g.K), g.Brier},
 		{"macro ROC-AUC", metric.MacroAUC(g.Truth, g.P, g.K), g.AUC},
-		{"macro average precision", metric.MacroAveragePrecision(g.Truth, g.P, g.K), g.AP},
+		{"macro average precision", precision / float64(g.K), g.AP},
 		{"macro precision", c.MacroPrecision(), g.Precision},
 		{"macro recall", c.MacroRecall(), g.Recall},
 		{"macro-F1", c.MacroF1(), g.F1},
@@ -69,7 +73,7 @@ func TestCalibrationError(t *testing.T) {
 
 func TestProbability_nothing(t *testing.T) {
 	for name, v := range map[string]float64{
-		"log loss": metric.LogLoss(nil, nil, 2), "Brier": metric.Brier(nil, nil, 2), "AUC": metric.MacroAUC(nil, nil, 2), "AP": metric.MacroAveragePrecision(nil, nil, 2),
+		"log loss": metric.LogLoss(nil, nil, 2), "Brier": metric.Brier(nil, nil, 2), "AUC": metric.MacroAUC(nil, nil, 2), "AP": metric.AveragePrecision(metric.Curve(nil, nil)),
 		"AUC of one class": metric.MacroAUC([]int{0, 0}, []float64{1, 0, 1, 0}, 2), "precision": metric.NewConfusion(nil, nil, 2).MacroPrecision(),
 	} {
 		if !math.IsNaN(v) {
