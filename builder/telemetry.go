@@ -162,6 +162,11 @@ type telemetryNormalise struct {
 	Out  string   `default:"-" help:"File to write, .csv or .parquet; - is CSV on standard output."`
 }
 
+// Help returns the example for --help.
+func (telemetryNormalise) Help() string {
+	return "Example:\n\n  cloister telemetry normalise build/raw.csv --out build/canonical.csv"
+}
+
 // Run runs stage 1.
 func (c *telemetryNormalise) Run(ctx context.Context, s streams) error {
 	config, err := c.read()
@@ -183,6 +188,11 @@ type telemetryWindow struct {
 	telemetryConfig
 	Data string `arg:"" help:"Canonical metrics, as normalise writes them."`
 	Out  string `default:"-" help:"File to write, .csv or .parquet; - is CSV on standard output."`
+}
+
+// Help returns the example for --help.
+func (telemetryWindow) Help() string {
+	return "Example:\n\n  cloister telemetry window build/canonical.csv --out build/windows.csv"
 }
 
 // Run runs stage 2.
@@ -208,6 +218,11 @@ type telemetryEngineer struct {
 	Out  string `default:"-" help:"File to write, .csv or .parquet; - is CSV on standard output."`
 }
 
+// Help returns the example for --help.
+func (telemetryEngineer) Help() string {
+	return "Example:\n\n  cloister telemetry engineer build/windows.csv --out build/features.csv"
+}
+
 // Run runs stage 3.
 func (c *telemetryEngineer) Run(s streams) error {
 	config, err := c.read()
@@ -229,6 +244,11 @@ type telemetryPrepare struct {
 	telemetryConfig
 	Data string `arg:"" help:"Features, as engineer writes them in CSV."`
 	Out  string `required:"" type:"path" help:"Folder to write matrix.csv, validation.csv and preparer.json to."`
+}
+
+// Help returns the example for --help.
+func (telemetryPrepare) Help() string {
+	return "Example:\n\n  cloister telemetry prepare build/features.csv --out build/prepared"
 }
 
 // Run runs stage 4.
@@ -275,7 +295,7 @@ type telemetryExport struct {
 
 // Help returns the example for --help.
 func (telemetryExport) Help() string {
-	return "Writes canonical_telemetry_full, train_features and val_features (CSV and Parquet), feature_metadata.json, pipeline_summary.json, features.md, preparer.json, config.json and four plots (SVG and PNG). Equal input gives equal bytes.\n\nExample:\n\n  cloister telemetry run flowagent.db --out build/telemetry"
+	return "Writes canonical_telemetry_full, train_features and val_features (CSV and Parquet), feature_metadata.json, pipeline_summary.json, features.md, preparer.json, config.json and four plots (SVG and PNG). Equal input gives equal bytes.\n\nExamples, which do the same:\n\n  cloister telemetry run flowagent.db --out build/telemetry\n  cloister telemetry export flowagent.db --out build/telemetry"
 }
 
 // Run runs all stages.
@@ -349,6 +369,11 @@ type telemetryFeatures struct {
 	telemetryConfig
 	Settings bool `help:"Print the settings instead, in the form of --config."`
 	JSON     bool `name:"json" help:"Print the dictionary as JSON."`
+}
+
+// Help returns the example for --help.
+func (telemetryFeatures) Help() string {
+	return "Example:\n\n  cloister telemetry features --settings > build/settings.json"
 }
 
 // Run prints the dictionary.
