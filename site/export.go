@@ -145,7 +145,7 @@ func (w *writer) line(i int) {
 	for _, c := range s.columns {
 		w.buf = append(w.buf, ',')
 		if c.numbers != nil {
-			w.number(c.numbers[i])
+			w.number(c.numbers.at(i))
 		} else {
 			w.cell(c.words[c.codes[i]])
 		}
@@ -253,7 +253,7 @@ func (w *writer) object(i int) {
 		w.text(c.name)
 		w.buf = append(w.buf, ':')
 		if c.numbers != nil {
-			w.number(c.numbers[i])
+			w.number(c.numbers.at(i))
 		} else {
 			w.text(c.words[c.codes[i]])
 		}

@@ -296,8 +296,8 @@ func (n *fleetCounts) place(s *store, d *deviceCount, k int, key fleetKey) {
 		return
 	}
 	to := at
-	if c := s.columnOf(fieldEnd); c != nil && c.numbers != nil && c.numbers[i] > at {
-		to = c.numbers[i]
+	if c := s.columnOf(fieldEnd); c != nil && c.numbers != nil && c.numbers.at(int(i)) > at {
+		to = c.numbers.at(int(i))
 	}
 	simulated := s.columnOf(fieldSimulated).word(i) != ""
 	if d.open >= 0 && k-d.last <= episodeGap {

@@ -211,7 +211,7 @@ func (s *store) test(m *match, l query.Leaf, threshold float64) func(i int) bool
 	if l.Field >= len(verdictFields) {
 		c := s.columns[l.Field-len(verdictFields)]
 		if c.numbers != nil {
-			return number(func(i int) float64 { return c.numbers[i] })
+			return number(func(i int) float64 { return c.numbers.at(i) })
 		}
 		return words(c)
 	}
@@ -327,10 +327,10 @@ func mentions(k job.Class, needle string) bool {
 
 // time is the value of the time column for row i, NaN without one.
 func (s *store) time(i int) float64 {
-	if s.clock == nil || i >= len(s.clock.numbers) {
+	if s.clock == nil || i >= s.clock.numbers.len() {
 		return math.NaN()
 	}
-	return s.clock.numbers[i]
+	return s.clock.numbers.at(i)
 }
 
 // contains reports whether s contains needle, which is in lower case, without

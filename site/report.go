@@ -154,7 +154,7 @@ func (s *store) reader(run string) func(i int32) report.Finding {
 		if c == nil || c.numbers == nil {
 			return math.NaN()
 		}
-		return c.numbers[i]
+		return c.numbers.at(int(i))
 	}
 	text := func(c *column, i int32) string {
 		if c == nil || c.numbers != nil {

@@ -12,7 +12,7 @@ import (
 
 // listLimit is how many rows are kept for the table. Rows beyond it still
 // count in the histogram, the flagged count and the counts by class; a row
-// costs about 150 bytes, so the table stays under 150 MB.
+// of flows costs about 90 bytes, so the table stays under 100 MB.
 const listLimit = 1_000_000
 
 // store keeps the verdicts of one run in columns.
@@ -62,7 +62,7 @@ const (
 type column struct {
 	name, unit string
 	role       role
-	numbers    []float64 // nil for a column of texts
+	numbers    *series // nil for a column of texts
 	codes      []uint32
 	words      []string
 	index      map[string]uint32
@@ -196,11 +196,8 @@ func (s *store) grow(i, n int) bool {
 	case 4:
 		return room(&s.attack, n)
 	}
-	if c := s.columns[i-5]; c.numbers != nil {
-		return room(&c.numbers, n)
-	} else {
-		return room(&c.codes, n)
-	}
+	c := s.columns[i-5]
+	return c.numbers == nil && room(&c.codes, n)
 }
 
 func room[T any](x *[]T, n int) bool {
@@ -220,7 +217,7 @@ func (s *store) column(name, unit string, numbers bool) *column {
 	}
 	c := &column{name: name, unit: unit, role: roleOf(name)}
 	if numbers {
-		c.numbers = []float64{}
+		c.numbers = &series{}
 	} else {
 		c.index = map[string]uint32{}
 	}
@@ -237,7 +234,7 @@ func (s *store) column(name, unit string, numbers bool) *column {
 func (c *column) take(from *job.Column, n, had int) {
 	c.pad(had)
 	if c.numbers != nil {
-		c.numbers = append(c.numbers, from.Numbers[:n]...)
+		c.numbers.add(from.Numbers[:n]...)
 		return
 	}
 	for _, t := range from.Texts[:n] {
@@ -268,8 +265,8 @@ func (c *column) code(word string) uint32 {
 // pad fills the column with missing values up to n rows.
 func (c *column) pad(n int) {
 	if c.numbers != nil {
-		for len(c.numbers) < n {
-			c.numbers = append(c.numbers, math.NaN())
+		for c.numbers.len() < n {
+			c.numbers.add(math.NaN())
 		}
 		return
 	}
@@ -289,7 +286,7 @@ func (c *column) text(i int) string {
 		}
 		return noValue
 	}
-	v := c.numbers[i]
+	v := c.numbers.at(i)
 	switch c.role {
 	case roleTime:
 		if v > 1e8 { // otherwise it is relative to the start of the capture

@@ -34,7 +34,8 @@ func (t *timeline) step(a *App) {
 	}
 	s, end := a.store, min(t.at+rowStep, t.next.rows)
 	if t.pass == 0 {
-		for _, v := range s.clock.numbers[t.at:end] {
+		for i := t.at; i < end; i++ {
+			v := s.clock.numbers.at(i)
 			if v > 0 && !math.IsInf(v, 0) {
 				t.from, t.to = min(t.from, v), max(t.to, v)
 			}
@@ -46,7 +47,7 @@ func (t *timeline) step(a *App) {
 	}
 	scale := timeBins / max(t.to-t.from, 1)
 	for i := t.at; i < end; i++ {
-		v := s.clock.numbers[i]
+		v := s.clock.numbers.at(i)
 		if !(v > 0) || math.IsInf(v, 0) {
 			continue
 		}

@@ -63,7 +63,7 @@ func TestFilter_choosesByEveryField(t *testing.T) {
 		"severity = critical":     func(i int) bool { return s.severity[i] == 4 },
 		"level >= 3":              func(i int) bool { return s.severity[i] >= 3 },
 		"src = 10.0.0.3":          func(i int) bool { return s.columns[0].words[s.columns[0].codes[i]] == "10.0.0.3" },
-		"bytes >= 100 bytes < 1k": func(i int) bool { v := s.columns[1].numbers[i]; return v >= 100 && v < 1000 },
+		"bytes >= 100 bytes < 1k": func(i int) bool { v := s.columns[1].numbers.at(i); return v >= 100 && v < 1000 },
 		"10.0.0.1 or ssh": func(i int) bool {
 			return s.class[i] == 1 || strings.Contains(s.columns[0].words[s.columns[0].codes[i]], "10.0.0.1")
 		},

@@ -204,7 +204,7 @@ func (s *store) key(o order, texts *column) func(i int32) float64 {
 		}
 	case o.key >= 0 && o.key < len(s.columns):
 		numbers := s.columns[o.key].numbers
-		return func(i int32) float64 { return numbers[i] }
+		return func(i int32) float64 { return numbers.at(int(i)) }
 	}
 	switch o.key {
 	case byClass:

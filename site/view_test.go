@@ -79,7 +79,7 @@ func reference(v *view) []int32 {
 		case k >= 0 && s.columns[k].numbers == nil:
 			c = natural(s.columns[k].words[s.columns[k].codes[a]], s.columns[k].words[s.columns[k].codes[b]])
 		case k >= 0:
-			x, y := s.columns[k].numbers[a], s.columns[k].numbers[b]
+			x, y := s.columns[k].numbers.at(int(a)), s.columns[k].numbers.at(int(b))
 			if math.IsNaN(x) || math.IsNaN(y) { // last either way
 				return cmp.Compare(map[bool]int{true: 1}[math.IsNaN(x)], map[bool]int{true: 1}[math.IsNaN(y)])
 			}
