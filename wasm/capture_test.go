@@ -27,7 +27,7 @@ import (
 // Budgets of a capture in the browser.
 const (
 	captureMemory = 300_000_000           // that the page's process grows by, worker and page together, with 500 MB
-	smallMemory   = 160 << 20             // the same with smallCapture, which is 140 MB or less; 180 or more if what was read stays until the browser collects garbage
+	smallMemory   = 160 << 20             // the same with smallCapture, which is 140 MB or less; 170 or more if what was read stays until the browser collects garbage
 	smallCapture  = 160_000_000           // bytes
 	captureTask   = 35 * time.Millisecond // of the thread that draws, by processor time; a task of 50 ms on the wall is a long one
 )
