@@ -1,21 +1,21 @@
 // Package jsio is where the programs meet the browser: a worker's messages as
-// a [job.Pipe], a chosen file as a [job.File], the window as a site.Host, and
-// a panic as a [job.Failure]. It hides every name and rule of JavaScript but
-// those of drawing, which cloister/wasm/internal/dom hides.
+// a [job.Pipe], a chosen file as a [job.File], and a panic as a [job.Failure].
+// It hides every name and rule of JavaScript but those of drawing, which
+// cloister/wasm/internal/dom hides, and of the window, which
+// cloister/wasm/internal/window does.
 //
 // The page:
 //
-//	app := site.New(jsio.NewHost(), renderer.EventEnv())
+//	pipe, stop, err := jsio.Start("worker.js", module)
 //
 // The worker:
 //
 //	job.Serve(jsio.Self(), jsio.Guard(func() job.Scorer { return score.New() }))
 //
-// What the shell (site/static/boot.js, worker.js) has to provide is listed at
-// [NewHost] and [Self]. A message is {data: Uint8Array, file: File, beside:
-// File}, the last being the write-ahead log of a database; its bytes are
-// transferred, not copied, and a file is only a handle. A worker says
-// {ended: true} when its program is over.
+// What worker.js has to provide is listed at [Self]. A message is {data:
+// Uint8Array, file: File, beside: File}, the last being the write-ahead log of a
+// database; its bytes are transferred, not copied, and a file is only a handle.
+// A worker says {ended: true} when its program is over.
 package jsio
 
 import (
