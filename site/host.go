@@ -7,8 +7,8 @@ import (
 )
 
 // Host is what the components need from the window they run in. The browser's
-// is cloister/wasm/internal/jsio; tests use one in memory. All methods return
-// at once, and none of them calls back before it returns.
+// is cloister/wasm/internal/window; tests use one in memory. All methods but
+// ReadRange and Pause return at once, and none calls back before it returns.
 type Host interface {
 	// Connect starts a scorer of its own and returns the pipe to it. stop
 	// ends the scorer and gives its memory back; the pipe then reads as
@@ -27,7 +27,7 @@ type Host interface {
 	// Read reads a whole file and calls done once, on a goroutine of its own.
 	Read(f job.File, done func(data []byte, err error))
 	// ReadRange returns bytes [from, to) of f, fewer only at its end. It
-	// blocks, unlike the others.
+	// blocks.
 	ReadRange(f job.File, from, to int64) ([]byte, error)
 	// Join returns a file of ranges of f, one after the other, without
 	// copying them.
