@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -291,9 +292,13 @@ func (s *session) sizes(c *contest, path string, mine reply) error {
 		}
 		s.rows = append(s.rows, compare("file size", c.name, "kB", false, []float64{size / 1e3}, f.name, []float64{b / 1e3}, f.goal, note))
 	}
-	if c.bytesGoal > 0 {
-		s.rows = append(s.rows, against("file size", c.name, "bytes a node", false, []float64{float64(mine.Bare) / nodes}, c.bytesGoal,
-			fmt.Sprintf("edges included; %.3g with the covers that SHAP needs", ours/nodes)))
+	if mine.Bare > 0 {
+		r := against("file size", c.name, "bytes a node", false, []float64{float64(mine.Bare) / nodes}, cmp.Or(c.bytesGoal, ownBytesGoal),
+			fmt.Sprintf("edges included; %.3g with the covers that SHAP needs", ours/nodes))
+		if c.bytesGoal == 0 {
+			r.goal = 0
+		}
+		s.rows = append(s.rows, r)
 	}
 	return nil
 }

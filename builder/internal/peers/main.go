@@ -15,7 +15,8 @@
 // round. Ratios above 1 mean that we are ahead.
 //
 // Scoring, loading, explaining and file sizes compare equal models: the
-// peer's trees, imported, and the run fails if one label differs. Training
+// peer's trees, imported, and of deep forests our own trees, exported; the run
+// fails if one label differs. A row that comes alone becomes a label and scores. Training
 // compares equal settings, with the quality of both beside it.
 //
 // Limits: Linux (processor time and memory come from /proc); Chromium's
@@ -176,11 +177,12 @@ func allCases(size size, data string) ([]*contest, error) {
 			fitGoal: 1, singleGoal: 10, nativeGoal: 1.4, webGoal: 4, webNativeGoal: 2, shapGoal: 20, webShapGoal: 50}
 	}
 	deep := forest("forest100", made, 100)
-	deep.own, deep.webGoal, deep.nodeGoal = true, 4, 40
+	deep.own, deep.webGoal, deep.nodeGoal, deep.bytesGoal, deep.joblibGoal = true, 4, 40, 0, 0
 	// Half a million nodes in few trees, which need many rows: what onnxruntime-web
 	// takes to load grows with the square of a tree's nodes.
 	large := generatedTable("L", 1, size.large, size.test)
 	deepest := forest("forest20", large, 20)
+	deepest.bytesGoal, deepest.joblibGoal = 0, 0
 	deepest.own, deepest.webGoal, deepest.loadGoal, deepest.nodeGoal, deepest.once, deepest.slowShap = true, 4, 100, 40, true, 4
 	small := forest("forest300", k, 300)
 	small.webGoal = 2

@@ -16,6 +16,7 @@ import (
 type scorer struct {
 	models map[string]*ours
 	rows   map[string]*input
+	label  int // of the last row that came alone
 }
 
 // ours is one model: trees, and for texts the step before them.
@@ -33,7 +34,7 @@ type input struct {
 	docs []string
 }
 
-func newScorer() *scorer { return &scorer{map[string]*ours{}, map[string]*input{}} }
+func newScorer() *scorer { return &scorer{models: map[string]*ours{}, rows: map[string]*input{}} }
 
 // floatsOf reads little-endian float32.
 func floatsOf(b []byte) []float32 {
@@ -132,19 +133,44 @@ func (s *scorer) batch(model, data string, rows, count int) (int, error) {
 	return count * in.len(), nil
 }
 
-// single scores count rows one at a time.
+// single scores count rows one at a time, each to scores and a label.
 func (s *scorer) single(model, data string, count int) (int, error) {
 	m, in, err := s.find(model, data)
 	if err != nil {
 		return 0, err
 	}
 	n := min(64, in.len())
+	if m.text != nil {
+		for i := range count {
+			p, err := m.scores(in.slice(i%n, i%n+1))
+			if err != nil {
+				return 0, err
+			}
+			s.label = largest(p)
+		}
+		return count, nil
+	}
+	d, k := m.trees.Shape()
+	p := make([]float64, k)
 	for i := range count {
-		if _, err := m.scores(in.slice(i%n, i%n+1)); err != nil {
+		at := i % n * d
+		if err := m.trees.Predict(p, in.x[at:at+d]); err != nil {
 			return 0, err
 		}
+		s.label = largest(p)
 	}
 	return count, nil
+}
+
+// largest returns the index of the largest score, of equal ones the first.
+func largest(p []float64) int {
+	at := 0
+	for j, v := range p {
+		if v > p[at] {
+			at = j
+		}
+	}
+	return at
 }
 
 // shap explains the first rows, for all classes or for the one each row is most
@@ -171,11 +197,7 @@ func (s *scorer) shap(model, data string, rows int, all bool) (int, error) {
 	}
 	class := make([]int, n)
 	for i := range class {
-		for j, v := range p[i*k : (i+1)*k] {
-			if v > p[i*k+class[i]] {
-				class[i] = j
-			}
-		}
+		class[i] = largest(p[i*k : (i+1)*k])
 	}
 	return n, m.explain.Chosen(make([]float64, len(in.x)), in.x, class)
 }

@@ -58,7 +58,6 @@ export function web(ort) {
     rows(name, bytes, d) {
       const x = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
       const t = { x, d, n: x.length / d };
-      t.few = Array.from({ length: Math.min(64, t.n) }, (_, i) => tensor(t, i, i + 1));
       tables.set(name, t);
       return t.n;
     },
@@ -70,8 +69,11 @@ export function web(ort) {
     },
     async single(model, data) {
       const t = tables.get(data);
-      for (const x of t.few) await run(models.get(model), x);
-      return t.few.length;
+      const n = Math.min(64, t.n);
+      const m = models.get(model);
+      // As its documentation does it: a tensor of the row, then all the model gives.
+      for (let i = 0; i < n; i++) await m.run({ X: tensor(t, i, i + 1) });
+      return n;
     },
     async predict(model, data) {
       const t = tables.get(data);

@@ -126,7 +126,7 @@ def handle(r):
         at = [0]
 
         def one():
-            model.scores(rows[at[0] % len(rows)])
+            model.verdict(rows[at[0] % len(rows)])
             at[0] += 1
             return 1
 
