@@ -99,23 +99,21 @@ func scoreCapture(t testing.TB, size int64) (r captureRun) {
 
 // A capture is scored without being held in memory, with the flows that the
 // command line finds in it, and the page stays responsive.
-// A task is judged by its processor time, the best of three runs: time on the
-// wall is that of the machine's other programs as well.
+// Judged is the best of three runs, since memory depends on when garbage is
+// collected, and a task's processor time: time on the wall is that of the
+// machine's other programs as well.
 func TestCapture_largeInThePage(t *testing.T) {
 	for try := 1; ; try++ {
 		r := scoreCapture(t, smallCapture)
 		t.Log(r)
-		if r.grown > smallMemory || r.grown < 1<<20 {
-			t.Fatalf("the page grew by %d bytes", r.grown)
-		}
-		if r.tasks < 20 || r.flows < 10_000 || r.worker == 0 {
+		if r.tasks < 20 || r.flows < 10_000 || r.worker == 0 || r.grown < 1<<20 {
 			t.Fatal("this proves nothing")
 		}
-		if r.task <= captureTask {
+		if r.task <= captureTask && r.grown <= smallMemory {
 			return
 		}
 		if try == 3 {
-			t.Fatalf("a task of %v of processor time", r.task)
+			t.Fatalf("the page grew by %d bytes, its longest task took %v of processor time", r.grown, r.task)
 		}
 	}
 }
