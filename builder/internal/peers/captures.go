@@ -181,7 +181,7 @@ func inMemory(folder string) (rows []row, err error) {
 		name    string
 		packets int64
 		many    int // rounds
-	}{{"made", packets, 30}, {"lab", 40_469, 105}}
+	}{{"made", packets, 130}, {"lab", 40_469, 405}}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, err

@@ -197,7 +197,7 @@ func allCases(size size, data string) ([]*contest, error) {
 	}
 	for _, t := range []*table{made, k} {
 		list = append(list, &contest{key: "extra100" + t.key, name: "extra trees 100, " + t.key, lib: "extra", table: t, trees: 100,
-			fitOnly: true, peers: []fitPeer{{"extra", sklearn, 0}}, fitGoal: 3})
+			fitOnly: true, peers: []fitPeer{{"extra", sklearn, 0}}})
 	}
 	if size.everythingOnLarge {
 		list = append(list, forest("forest300S", made, 300), boost("boost500S", made, 500, 0.1))
