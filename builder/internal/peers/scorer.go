@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"cloister/builder/internal/metric"
 	"cloister/shared/explain"
 	"cloister/shared/feature"
 	"cloister/shared/model/tree"
@@ -139,38 +140,21 @@ func (s *scorer) single(model, data string, count int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := min(64, in.len())
-	if m.text != nil {
-		for i := range count {
-			p, err := m.scores(in.slice(i%n, i%n+1))
-			if err != nil {
-				return 0, err
-			}
-			s.label = largest(p)
-		}
-		return count, nil
-	}
 	d, k := m.trees.Shape()
 	p := make([]float64, k)
+	row := func(i int) ([]float64, error) { return p, m.trees.Predict(p, in.x[i*d:(i+1)*d]) }
+	if m.text != nil {
+		row = func(i int) ([]float64, error) { return m.scores(in.slice(i, i+1)) }
+	}
+	n := min(64, in.len())
 	for i := range count {
-		at := i % n * d
-		if err := m.trees.Predict(p, in.x[at:at+d]); err != nil {
+		p, err := row(i % n)
+		if err != nil {
 			return 0, err
 		}
-		s.label = largest(p)
+		s.label = metric.Argmax(p)
 	}
 	return count, nil
-}
-
-// largest returns the index of the largest score, of equal ones the first.
-func largest(p []float64) int {
-	at := 0
-	for j, v := range p {
-		if v > p[at] {
-			at = j
-		}
-	}
-	return at
 }
 
 // shap explains the first rows, for all classes or for the one each row is most
@@ -195,9 +179,14 @@ func (s *scorer) shap(model, data string, rows int, all bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	class := make([]int, n)
-	for i := range class {
-		class[i] = largest(p[i*k : (i+1)*k])
+	return n, m.explain.Chosen(make([]float64, len(in.x)), in.x, best(p, k))
+}
+
+// best returns the first largest of each row of p, n×k.
+func best(p []float64, k int) []int {
+	list := make([]int, len(p)/k)
+	for i := range list {
+		list[i] = metric.Argmax(p[i*k : (i+1)*k])
 	}
-	return n, m.explain.Chosen(make([]float64, len(in.x)), in.x, class)
+	return list
 }

@@ -55,20 +55,6 @@ func logLoss(p []float64, truth []int, k int) float64 {
 	return sum / float64(len(truth))
 }
 
-// best returns the first largest of each row of p, n×k.
-func best(p []float64, k int) []int {
-	list := make([]int, len(p)/k)
-	for i := range list {
-		row := p[i*k : (i+1)*k]
-		for c, v := range row {
-			if v > row[list[i]] {
-				list[i] = c
-			}
-		}
-	}
-	return list
-}
-
 // agree compares two score matrices, n×k: the largest difference, and the rows
 // whose best class differs although either is surer of its own than tie.
 func agree(a, b []float64, k int, tie float64) (difference float64, labels int) {
