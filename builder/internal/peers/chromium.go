@@ -56,6 +56,7 @@ func startBrowser(e *environment) (*browser, error) {
 	mux.Handle("GET /", http.FileServer(http.Dir(filepath.Join(source, "js"))))
 	mux.Handle("GET /ort/", http.StripPrefix("/ort/", http.FileServer(http.Dir(filepath.Join(e.node, "node_modules", "onnxruntime-web", "dist")))))
 	mux.HandleFunc("GET /wasm_exec.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, e.wasmExec) })
+	mux.HandleFunc("GET /worker.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, workerScript) })
 	mux.Handle("GET /files/", http.StripPrefix("/files/", http.FileServer(http.Dir(e.dir))))
 	mux.HandleFunc("PUT /files/scores/{name}", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -67,7 +67,7 @@ func begin(e *environment, sz size) (s *session, err error) {
 		{&s.ours, "ours", []string{self, workerFlag}},
 		{&s.python, "python", []string{e.python, script}},
 		{&s.onnx, "onnxruntime", []string{e.python, script}},
-		{&s.nodeOurs, "ours in Node", []string{"node", "--expose-gc", host, "ours", e.wasmExec, e.wasm}},
+		{&s.nodeOurs, "ours in Node", []string{"node", "--expose-gc", host, "ours", e.wasmExec, workerScript, e.wasm}},
 		{&s.nodeWeb, "onnxruntime-web in Node", []string{"node", "--expose-gc", host, "web", e.node}},
 	}
 	if e.old != "" {

@@ -12,8 +12,12 @@ import (
 	"strings"
 )
 
-// source is where this program's files are, from the root of the module.
-const source = "builder/internal/peers"
+// source is where this program's files are, from the root of the module, and
+// workerScript what joins the scorer's two modules in the page, and here.
+const (
+	source       = "builder/internal/peers"
+	workerScript = "site/static/worker.js"
+)
 
 // webVersion is the onnxruntime-web that is installed, leavesVersion the Go library
 // leaves.

@@ -7,21 +7,12 @@ const checked = (v) => {
   return v;
 };
 
-// ours starts our wasm program.
-export async function ours(Go, module) {
+// ours starts our wasm program as worker, the text of site/static/worker.js, does.
+export async function ours(Go, worker, module) {
+  globalThis.self ??= globalThis;
+  const join = new Function(worker + "; return cloisterJoin;")();
   const go = new Go();
-  // As site/static/worker.js joins the two modules.
-  let loops;
-  const compiled = await WebAssembly.compile(module);
-  go.importObject.kernel = {};
-  for (const { module: from, name } of WebAssembly.Module.imports(compiled)) {
-    if (from === "kernel") go.importObject.kernel[name] = (...a) => loops[name](...a);
-  }
-  const instance = await WebAssembly.instantiate(compiled, go.importObject);
-  globalThis.cloisterKernel = (bytes) => {
-    loops = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: instance.exports.mem } }).exports;
-    return true;
-  };
+  const instance = await join(go, await WebAssembly.compile(module));
   go.run(instance);
   const f = globalThis.ours;
   return {

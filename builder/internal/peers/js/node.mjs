@@ -1,4 +1,4 @@
-// A worker in Node: node node.mjs ours WASM_EXEC WASM, or node node.mjs web FOLDER
+// A worker in Node: node node.mjs ours WASM_EXEC WORKER WASM, or node node.mjs web FOLDER
 // (where onnxruntime-web is installed). JSON lines in and out; time is that of
 // the process.
 
@@ -32,12 +32,12 @@ const startPeak = () => {
 const read = (path) => new Uint8Array(readFileSync(path));
 const write = (path, scores) => writeFileSync(path, new Uint8Array(scores.buffer));
 
-const [kind, first, second] = process.argv.slice(2);
+const [kind, first, ...more] = process.argv.slice(2);
 let side;
 if (kind === "ours") {
   const require = createRequire(import.meta.url);
   require(resolve(first));
-  side = await ours(globalThis.Go, readFileSync(second));
+  side = await ours(globalThis.Go, readFileSync(more[0], "utf8"), readFileSync(more[1]));
 } else {
   side = web(createRequire(resolve(first, "x.js"))("onnxruntime-web"));
 }

@@ -18,7 +18,7 @@ const write = async (path, scores) => {
 let side;
 if (location.search === "?ours") {
   await import("/wasm_exec.js");
-  side = await ours(globalThis.Go, await read("peers.wasm"));
+  side = await ours(globalThis.Go, await (await fetch("/worker.js")).text(), await read("peers.wasm"));
 } else {
   const ort = await import("/ort/ort.wasm.min.mjs");
   ort.env.wasm.wasmPaths = "/ort/";
