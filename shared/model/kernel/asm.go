@@ -89,6 +89,8 @@ func or(a, b code) code  { return op(0x72, a, b) }
 func shl(a, b code) code { return op(0x74, a, b) }
 func shr(a, b code) code { return op(0x76, a, b) } // unsigned
 
+func zeros(a code) code { return op(0x68, a) } // bits below the lowest that is set
+
 func equal(a, b code) code      { return op(0x46, a, b) }
 func differ(a, b code) code     { return op(0x47, a, b) }
 func less(a, b code) code       { return op(0x49, a, b) } // unsigned, as are the next
@@ -161,6 +163,13 @@ func load32Splat(address code, offset int) code {
 func load64Splat(address code, offset int) code {
 	return vectorAt(10, offset, address)
 }
+
+func load32Zero(address code, offset int) code { return vectorAt(0x5c, offset, address) }
+
+// load16Lane is v with lane i of eight read from memory.
+func load16Lane(address, v code, i int) code {
+	return append(vectorAt(0x55, 0, address, v), byte(i))
+}
 func load64Zero(address code, offset int) code { return vectorAt(0x5d, offset, address) }
 func storeV(address, v code, offset int) code  { return vectorAt(11, offset, address, v) }
 
@@ -182,6 +191,7 @@ func splat8(a code) code             { return vector(15, a) }
 func splat16(a code) code            { return vector(16, a) }
 func upTo8(a, b code) code           { return vector(0x2a, a, b) } // unsigned; x86 has no test for above
 func swizzle(a, b code) code         { return vector(14, a, b) }   // a by places b, 0 from 16 on
+func notV(a code) code               { return vector(0x4d, a) }
 func andV(a, b code) code            { return vector(0x4e, a, b) }
 func andNotV(a, b code) code         { return vector(0x4f, a, b) } // a where not b
 func orV(a, b code) code             { return vector(0x50, a, b) }
@@ -220,6 +230,8 @@ func narrow32to16(a, b code) code { return vector(0x85, a, b) } // signed
 func narrow16to8(a, b code) code  { return vector(0x65, a, b) } // signed
 func narrow16to8U(a, b code) code { return vector(0x66, a, b) }
 func signs8(a code) code          { return vector(0x64, a) } // a bit a byte
+
+func upTo16(a, b code) code { return vector(0x34, a, b) } // unsigned
 
 func splat32(a code) code            { return vector(17, a) }
 func mul32V(a, b code) code          { return vector(0xb5, a, b) }

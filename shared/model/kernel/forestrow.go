@@ -2,69 +2,80 @@ package kernel
 
 const (
 	// Abreast is how many trees a row goes down together, so that their loads overlap.
-	Abreast = 12
+	Abreast = 6
 	// TopLevels are evaluated before for sixteen trees, if a row's bins are 64 bytes.
 	TopLevels = 4
 )
 
+// leafVectorsAtOnce vectors of two sums stay in registers.
+const leafVectorsAtOnce = 4
+
 const (
-	// stride is how many steps a row takes in each tree before it is asked whether it
-	// is at a leaf.
-	stride = 5
-	// leafVectorsAtOnce vectors of two sums stay in registers.
-	leafVectorsAtOnce = 4
+	// Lanes is how many nodes of a path are evaluated together.
+	Lanes = 8
+	// LaneAddresses is after how many bytes of a path the addresses of ranks begin.
+	LaneAddresses = 2 * Lanes
+	// WaysOut is after how many bytes of a path its ways out begin.
+	WaysOut = LaneAddresses + 4*Lanes
 )
 
 // forestRow emits the way of one row through a forest.
 //
 //	forestrow(context)
 //
-// Its context goes on with the addresses of the trees' roots, u32 each, and of as
-// many results, how many trees there are, the address of the output of each,
-// 0 if leaves have a value for every sum, how many values a leaf has, the
-// address of the sums, and how many groups of sixteen trees are evaluated down to
-// TopLevels first, 0 for none, with the addresses of their tests and of the nodes that
-// those lead to, u32, 1<<TopLevels a tree: these become the roots.
+// Its context goes on with the address of two u32 a tree: that of its first path, and room
+// for that of the leaf's values; how many trees there are, the address of the output of
+// each, 0 if leaves have a value for every sum, how many values a leaf has, and how many
+// groups of sixteen trees are evaluated down to TopLevels first, 0 for none, with the
+// addresses of their tests and of the addresses of the paths that those lead to, u32,
+// 1<<TopLevels a tree: these become the first ones. Last are the address of all paths, and
+// how many bytes half the ranks take: the second half, made here, has what those in
+// the first lack to 65535.
 //
-// A node is the rank that a row must be above to go right, u16, the number of
-// its rank, u16, and the address of its two children, u32. A leaf has the
-// threshold 65535 and its child is its record: a leaf again, and then its values. After
-// the trees, Abreast+1 roots are of a node that is no leaf and that leads to itself.
+// A path is up to Lanes nodes, each but the first the child of the one before that most
+// rows went to. It has, u16, a rank for each: a row leaves there if its own is not above
+// it; the addresses, u32, of these ranks of a row; and the addresses, u32, where it
+// goes that leaves at each node, and where one that stays. Of fewer nodes than Lanes, the
+// next is left by every row. A way out leads to a path or, at an address below all
+// paths, to the values of a leaf. After the trees, Abreast+1 paths lead to themselves.
 //
 // Trees are taken up one after the other: whoever is at a leaf goes to the next
-// root, without a branch. Those that wait at the end are at the last roots, which are
-// no leaves, so as many have been taken up as there are trees.
+// first path, without a branch. Those that wait at the end are at the last paths, which
+// lead to no leaf, so as many have been taken up as there are trees.
 //
-// In range: a tree's nodes are made of those that the decoder checked.
+// In range: paths are made of nodes that the decoder checked. The first of a path's ranks
+// is read with two bytes after it, which no path asks for where ranks end.
 func forestRow(bytes int) *function {
 	f, c := newContext("forestrow")
-	bins, at, roots, next, end, d := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
+	visits, next, end, paths := f.local(i32), f.local(i32), f.local(i32), f.local(i32)
 	groups, tests, starts := f.local(i32), f.local(i32), f.local(i32)
 	t, v, o, output, values, sums := f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32), f.local(i32)
-	var node, to [Abreast]local // the nodes reached and where they are noted
+	ranks := f.local(v128)
+	var path, visit [Abreast]local
 	for i := range Abreast {
-		node[i], to[i] = f.local(i32), f.local(i32)
+		path[i], visit[i] = f.local(i32), f.local(i32)
 	}
 	var start, round code
 	for i := range Abreast {
 		start = append(start, cat(
-			set(node[i], load32(get(roots), 4*i)),
-			set(to[i], add(get(at), number(4*i))))...)
-	}
-	for range stride {
-		for _, q := range node {
-			bin := load16(add(get(bins), shl(load16(get(q), 2), number(1))), 0)
-			// The sign of the difference is the turn.
-			round = append(round, set(q, add(load32(get(q), 4), shl(shr(sub(load16(get(q), 0), bin), number(31)), number(3))))...)
+			set(path[i], load32(get(visits), 8*i)),
+			set(visit[i], add(get(visits), number(8*i))))...)
+		at := get(path[i])
+		lane := func(i int) code { return load32(at, LaneAddresses+4*i) }
+		round = append(round, set(ranks, load32Zero(lane(0), 0))...)
+		for i := 1; i < Lanes; i++ {
+			round = append(round, set(ranks, load16Lane(lane(i), get(ranks), i))...)
 		}
-	}
-	for i := range Abreast {
+		round = append(round, set(ranks, upTo16(get(ranks), loadV(at, 0)))...)
+		left := zeros(or(signs8(narrow16to8(get(ranks), get(ranks))), number(1<<Lanes)))
+		isLeaf := less(get(path[i]), get(paths))
 		round = append(round, cat(
-			store32(get(to[i]), get(node[i]), 0),
-			set(d, shr(add(load16(get(node[i]), 0), number(1)), number(16))),
-			set(node[i], choose(load32(add(get(next), get(roots)), 0), get(node[i]), get(d))),
-			set(to[i], choose(get(next), get(to[i]), get(d))),
-			set(next, add(get(next), shl(get(d), number(2)))))...)
+			set(path[i], load32(add(at, shl(left, number(2))), WaysOut)),
+			store32(get(visit[i]), get(path[i]), 4),
+			set(visit[i], choose(get(next), get(visit[i]), isLeaf)),
+			set(o, load32(get(next), 0)),
+			set(next, choose(add(get(next), number(8)), get(next), isLeaf)),
+			set(path[i], choose(get(o), get(path[i]), isLeaf)))...)
 	}
 	var acc [leafVectorsAtOnce]local
 	for i := range acc {
@@ -72,7 +83,7 @@ func forestRow(bytes int) *function {
 	}
 	// each runs body for the record of every tree.
 	each := func(body ...code) code {
-		return cat(set(t, get(at)), repeat(less(get(t), get(end)), set(v, load32(load32(get(t), 0), 4)), cat(body...), raise(t, 4)))
+		return cat(set(t, get(visits)), repeat(less(get(t), get(end)), set(v, load32(get(t), 4)), cat(body...), raise(t, 8)))
 	}
 	// vectors adds n values of each leaf from the place o on.
 	vectors := func(n int) code {
@@ -84,7 +95,7 @@ func forestRow(bytes int) *function {
 				put = func(a, v code, offset int) code { return storeF64(a, laneF64(v, 0), offset) }
 			}
 			first = append(first, set(acc[i], load(get(sums), 16*i))...)
-			body = append(body, set(acc[i], addF64V(get(acc[i]), load(get(v), 8+16*i)))...)
+			body = append(body, set(acc[i], addF64V(get(acc[i]), load(get(v), 16*i)))...)
 			last = append(last, put(get(sums), get(acc[i]), 16*i)...)
 		}
 		return cat(first, each(set(v, add(get(v), get(o))), body), last)
@@ -95,37 +106,39 @@ func forestRow(bytes int) *function {
 		all = append(all, when(equal(get(values), number(n)), vectors(n))...)
 	}
 	load, body, found := turns(f, tests, c.word(binsWord), TopLevels)
-	tops := cat(load, set(t, get(roots)), repeat(get(groups),
+	tops := cat(load, set(t, get(visits)), repeat(get(groups),
 		body,
 		eachFound(f, found, 2, func(tree int, place code) code {
-			return store32(get(t), load32(add(get(starts), place), 4<<TopLevels*tree), 4*tree)
+			return store32(get(t), load32(add(get(starts), place), 4<<TopLevels*tree), 8*tree)
 		}),
 		raise(tests, testBytes(TopLevels)),
 		raise(starts, 16*4<<TopLevels),
-		raise(t, 16*4),
+		raise(t, 16*8),
 		raise(groups, -1),
 	))
 	f.add(
 		get(c.at), call(bytes),
-		set(bins, c.word(ranksWord)),
-		set(roots, c.word(bytesWords)),
-		set(at, c.word(bytesWords+1)),
-		set(end, add(get(at), shl(c.word(bytesWords+2), number(2)))),
-		set(output, c.word(bytesWords+3)),
-		set(values, c.word(bytesWords+4)),
-		set(sums, c.word(bytesWords+5)),
-		set(groups, c.word(bytesWords+6)),
-		set(tests, c.word(bytesWords+7)),
-		set(starts, c.word(bytesWords+8)),
+		set(visits, c.word(bytesWords)),
+		set(end, add(get(visits), shl(c.word(bytesWords+1), number(3)))),
+		set(output, c.word(bytesWords+2)),
+		set(values, c.word(bytesWords+3)),
+		set(sums, c.word(sumsWord)),
+		set(groups, c.word(bytesWords+4)),
+		set(tests, c.word(bytesWords+5)),
+		set(starts, c.word(bytesWords+6)),
+		set(paths, c.word(bytesWords+7)),
+		set(o, c.word(bytesWords+8)),
+		set(t, c.word(ranksWord)),
+		set(next, add(get(t), get(o))),
+		repeat(less(get(t), get(next)), storeV(add(get(t), get(o)), notV(loadV(get(t), 0)), 0), raise(t, 16)),
 		when(get(groups), tops),
 		start,
-		set(next, add(get(at), number(4*Abreast))),
-		set(roots, sub(get(roots), get(at))),
-		repeat(less(get(next), add(get(end), number(4*Abreast))), round),
+		set(next, add(get(visits), number(8*Abreast))),
+		repeat(less(get(next), add(get(end), number(8*Abreast))), round),
 		either(get(output),
 			each(
-				set(d, add(get(sums), shl(load32(get(output), 0), number(3)))),
-				storeF64(get(d), addF64(loadF64(get(d), 0), loadF64(get(v), 8)), 0),
+				set(o, add(get(sums), shl(load32(get(output), 0), number(3)))),
+				storeF64(get(o), addF64(loadF64(get(o), 0), loadF64(get(v), 0)), 0),
 				raise(output, 4),
 			),
 			cat(set(o, number(0)), repeat(lessSigned(number(0), get(values)),

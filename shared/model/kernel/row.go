@@ -63,8 +63,8 @@ func rankRow() *function {
 }
 
 // A context has the addresses and numbers that a function for one row reads, u32
-// each: first what rankRow takes. Calls from Go pass through JavaScript, where
-// each argument has its price.
+// each: of the row and the sums, then what else rankRow takes. Only the first two
+// change from row to row.
 type context struct{ at local }
 
 func newContext(name string) (*function, context) {
@@ -76,12 +76,12 @@ func (c context) word(i int) code { return load32(get(c.at), 4*i) }
 
 // rank ranks the row with function number index.
 func (c context) rank(index int) code {
-	return cat(c.word(0), c.word(1), c.word(2), c.word(3), c.word(4), call(index))
+	return cat(c.word(0), c.word(2), c.word(3), c.word(4), c.word(5), call(index))
 }
 
-// Places in a context: of the address of the ranks, of what bytesRow reads, and of
-// the first word after that.
-const ranksWord, columnsWord, binsWord, bytesWords = 4, 5, 7, 8
+// Places in a context: of the addresses of the sums and of the ranks, of what
+// bytesRow reads, and of the first word after that.
+const sumsWord, ranksWord, columnsWord, binsWord, bytesWords = 1, 5, 6, 8, 9
 
 // bytesRow emits what ranks one row and makes bytes of the ranks; nothing outside
 // the module calls it. Its context goes on with the address of two i32 a column,
@@ -113,8 +113,8 @@ func bytesRow(rank int) *function {
 //	evenrow(context)
 //
 // Its context goes on with the addresses of the tests, the depth, the addresses of
-// the leaves, how many trees there are, the address of the sums, and how many
-// times eight outputs there are. In range: as for oblivious.
+// the leaves, how many trees there are, and how many times eight outputs there
+// are. In range: as for oblivious.
 func evenRow(bytes, even int) *function {
 	f, c := newContext("evenrow")
 	n, leaves, sums := f.local(i32), f.local(i32), f.local(i32)
@@ -122,8 +122,8 @@ func evenRow(bytes, even int) *function {
 	f.add(
 		get(c.at), call(bytes),
 		set(leaves, c.word(bytesWords+2)),
-		set(sums, c.word(bytesWords+4)),
-		set(n, c.word(bytesWords+5)),
+		set(sums, c.word(sumsWord)),
+		set(n, c.word(bytesWords+4)),
 		repeat(get(n),
 			tests, depth, get(leaves), c.word(binsWord), trees, get(sums), call(even),
 			set(leaves, add(get(leaves), shl(trees, add(depth, number(4))))),

@@ -65,26 +65,26 @@ func testBytes(levels int) int { return 32 * (1<<levels - 1) }
 //	shallowrow(context)
 //
 // Its context goes on with the addresses of the tests, of 64 float64 a tree, how
-// many groups of sixteen trees there are, the addresses of the sum that each tree's
-// leaf is added to, u32, and of the sums.
+// many groups of sixteen trees there are, and the address of the sum that each tree's
+// leaf is added to, u32.
 //
 // In range: as for turns, and a leaf's number has six bits.
 func shallowRow(bytes int) *function {
 	f, c := newContext("shallowrow")
-	var at [5]local
+	var at [4]local
 	var begin code
 	for i := range at {
 		at[i] = f.local(i32)
 		begin = append(begin, set(at[i], c.word(bytesWords+i))...)
 	}
-	tests, values, groups, output, sums := at[0], at[1], at[2], at[3], at[4]
+	tests, values, groups, output := at[0], at[1], at[2], at[3]
 	g, to := f.local(i32), f.local(i32)
 	load, body, found := turns(f, tests, c.word(binsWord), maxShallow)
 	f.add(get(c.at), call(bytes), begin, load, count(g, number(0), get(groups), 1,
 		body,
 		eachFound(f, found, 3, func(tree int, place code) code {
 			return cat(
-				set(to, add(get(sums), shl(load32(get(output), 4*tree), number(3)))),
+				set(to, add(c.word(sumsWord), shl(load32(get(output), 4*tree), number(3)))),
 				storeF64(get(to), addF64(loadF64(get(to), 0), loadF64(add(get(values), place), 8<<maxShallow*tree)), 0),
 			)
 		}),

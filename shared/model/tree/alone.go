@@ -22,46 +22,43 @@ type Alone struct {
 	// Columns are, for those that read bins, two a column: the place of its rank,
 	// and what to take off before it is cut to a byte.
 	Columns []int32
-	// Nodes are, for ForestRow, threshold, rank<<16, address of the children<<32: one
-	// of a leaf is 65535 and the address of its record, which is such a leaf itself and
-	// the values after it. Roots are addresses of the trees' roots, and aloneAbreast+1
-	// times that of a node without end.
-	Nodes []uint64
-	Roots []uint32
+	// Words are, for ForestRow, the values of leaves, float64, and paths, as package
+	// kernel's forestRow reads them, the first at Paths.
+	Words []uint32
+	Paths int
 	Trees int
 	// Output says which sum a tree adds its one value to; nil for ForestRow if leaves
-	// have one for each sum.
+	// have one for each sum, which are Width.
 	Output []int32
+	Width  int
 	// Tests are by group of sixteen trees and by node in heap order sixteen columns and
 	// sixteen thresholds, those of left children as what differs from those of right
 	// ones (see parted): for ShallowRow of six levels, which lead to one of 64 Values
 	// a tree; for ForestRow, if there are any, of four, which lead to one of 16 Starts a
-	// tree, addresses of nodes that become the roots in AloneRoom.
+	// tree, addresses of paths.
 	Tests  []uint8
 	Values []float64
 	Starts []uint32
+	// Asks, Depth and Leaves are those of oblivious trees, Trees of them, as
+	// Kernel.Oblivious has them.
+	Asks   []uint32
+	Depth  int
+	Leaves []int16
 
-	way aloneWay
+	// Ranks, Bins, Visits and Sums are room for a row: its ranks, those of category sets
+	// there before, then a 0, and for ForestRow as many again; its bins; by tree the addresses
+	// of the first path, to be found if there are Starts, and of the values of the leaf that
+	// it reaches, with aloneAbreast+1 paths that lead to themselves after the last
+	// tree's; the sums of oblivious trees, which begin at 0.
+	Ranks  []uint16
+	Bins   []uint8
+	Visits []uint32
+	Sums   []int32
+
+	// score ranks a row and adds to sums, or Sums, what its leaves have; nil for
+	// ensembles that are for Go's loops.
+	score func(x, sums []float64)
 }
-
-// AloneRoom is what one row needs: its ranks and bins, the nodes that it goes down
-// from and the leaves it reaches, the sums of oblivious trees.
-type AloneRoom struct {
-	Ranks     []uint16
-	Bins      []uint8
-	Roots, At []uint32
-	Sums      []int32
-}
-
-// aloneWay is which function of the kernel scores one row.
-type aloneWay uint8
-
-const (
-	aloneByGo aloneWay = iota
-	aloneForest
-	aloneShallow
-	aloneEven
-)
 
 const (
 	// aloneTrees go down together with Kernel.ShallowRow, in rows of aloneColumns
@@ -69,9 +66,9 @@ const (
 	aloneTrees, aloneColumns, aloneDepth = 16, 64, 5
 	// aloneAbreast is how many trees a row goes down together with Kernel.ForestRow,
 	// aloneTop how many of their levels are evaluated first, if there are topTrees.
-	aloneAbreast, aloneTop, topTrees = 12, 4, 8
-	// nodeBytes is the size of a node there, nodeLine how many a cache line has.
-	nodeBytes, nodeLine = 8, 8
+	aloneAbreast, aloneTop, topTrees = 6, 4, 8
+	// rankLine is how many ranks are together in a vector.
+	rankLine = 8
 )
 
 // alone makes that form when a row first comes alone.
@@ -81,20 +78,20 @@ func (e *Ensemble) alone() *Alone {
 		if e.Trees() == 0 || e.isMixed() || !a.ranks(&e.lay) {
 			return
 		}
+		a.Ranks = make([]uint16, 2*upTo(len(e.lay.tests)+2, rankLine))
 		switch {
 		case e.even != nil:
-			a.way = aloneEven
 			a.columns(&e.lay)
+			a.Asks, a.Depth, a.Leaves, a.Trees = e.even.tests, e.even.depth, e.even.leaves, e.even.padded()
+			a.Sums = make([]int32, groups(e.outputs)*evenWidth)
+			a.score = loops.EvenRow(a)
 		case e.shallow() != nil && e.depth >= aloneDepth && len(e.lay.columns) <= aloneColumns:
-			a.way = aloneShallow
 			a.columns(&e.lay)
 			a.shallow(e)
+			a.score = loops.ShallowRow(a)
 		default:
-			a.way = aloneForest
-			a.forest(e)
-			if e.narrow != nil && len(e.lay.columns) <= aloneColumns && a.Trees >= topTrees {
-				a.columns(&e.lay)
-				a.tops(e)
+			if a.forest(e) {
+				a.score = loops.ForestRow(a)
 			}
 		}
 	})
@@ -147,6 +144,7 @@ func (a *Alone) ranks(l *layout) bool {
 
 // columns plans how ranks become bins.
 func (a *Alone) columns(l *layout) {
+	a.Bins = make([]uint8, max(aloneColumns, len(l.columns)))
 	for _, c := range l.columns {
 		a.Columns = append(a.Columns, int32(2*c.test), int32(c.piece*l.span))
 	}
@@ -191,142 +189,41 @@ func parted(tests []uint8, levels int) {
 	}
 }
 
-// forest fills Nodes, Roots and Output. Nodes are the roots, one without end, the
-// children of all trees, two by two, and the records.
-func (a *Alone) forest(e *Ensemble) {
-	trees, width := len(e.output), e.outputs
-	a.Trees = trees
-	if e.outputs == 1 || slices.Max(e.output) >= 0 {
-		width = 1
-		a.Output = make([]int32, trees)
-		for t, o := range e.output {
-			a.Output[t] = max(o, 0)
-		}
-	}
-	first := upTo(trees+2, nodeLine)
-	end := first + len(e.leaf) - trees
-	record := make([]uint32, len(e.table)) // by offset in the table
-	for i, off := range e.leaf {
-		if _, _, _, inner := e.split(i); !inner && record[off] == 0 {
-			record[off] = uint32(end)
-			end += 1 + width
-		}
-	}
-	a.Nodes = make([]uint64, end)
-	p := planting{e: e, nodes: a.Nodes, from: loops.Place(a.Nodes), record: record, free: first}
-	for off, at := range record {
-		if at == 0 {
-			continue
-		}
-		a.Nodes[at] = wideSpan | p.address(int(at))
-		for j, v := range e.table[off : off+width] {
-			a.Nodes[int(at)+1+j] = math.Float64bits(v)
-		}
-	}
-	endless := p.address(trees)
-	a.Nodes[trees], a.Nodes[trees+1] = endless, endless
-	for t := range trees {
-		p.tree(t)
-		a.Roots = append(a.Roots, uint32(p.address(t)>>32))
-	}
-	for range aloneAbreast + 1 {
-		a.Roots = append(a.Roots, uint32(endless>>32))
-	}
-}
-
-// tops fills Tests and Starts; trees that make up the last sixteen lead to the node
-// without end.
+// tops fills Tests for the first levels of forests.
 func (a *Alone) tops(e *Ensemble) {
-	n := upTo(a.Trees, aloneTrees)
-	a.Tests = make([]uint8, 2*n*(1<<aloneTop-1))
-	a.Starts = make([]uint32, n<<aloneTop)
-	for i := range a.Starts {
-		a.Starts[i] = a.Roots[a.Trees]
-	}
+	a.columns(&e.lay)
+	a.Tests = make([]uint8, 2*upTo(a.Trees, aloneTrees)*(1<<aloneTop-1))
 	for t := range a.Trees {
-		a.top(e, t, e.root[t], 0, a.Roots[t])
+		a.top(e, t, e.root[t], 0)
 	}
 	parted(a.Tests, aloneTop)
 }
 
-// top fills them for node i of tree t, which has the place h in the heap and lies at
-// an address.
-func (a *Alone) top(e *Ensemble, t, i, h int, address uint32) {
-	const last = 1<<aloneTop - 1
-	if h >= last {
-		a.Starts[t<<aloneTop+h-last] = address
+// top fills them for node i of tree t, which has the place h in the heap. A leaf
+// above the last level is on both sides.
+func (a *Alone) top(e *Ensemble, t, i, h int) {
+	const inner = 1<<aloneTop - 1
+	if h >= inner {
 		return
 	}
-	left, right, leftAt, rightAt := i, i, address, address // a leaf above the last level is on both sides
-	threshold, col, base, inner := e.split(i)
-	if inner {
-		left, right = e.root[t]+base, e.root[t]+base+1
-		leftAt = uint32(a.Nodes[(address-a.Roots[0])/nodeBytes] >> 32)
-		rightAt = leftAt + nodeBytes
-	} else {
+	threshold, col, _, isInner := e.split(i)
+	if !isInner {
 		threshold, col = narrowSpan, 0
 	}
-	group := a.Tests[t/aloneTrees*aloneTrees*2*last:]
+	group := a.Tests[t/aloneTrees*aloneTrees*2*inner:]
 	at := 2*aloneTrees*h + t%aloneTrees
 	group[at], group[at+aloneTrees] = uint8(col), uint8(threshold)
-	a.top(e, t, left, 2*h+1, leftAt)
-	a.top(e, t, right, 2*h+2, rightAt)
+	left, right := e.sides(t, i)
+	a.top(e, t, left, 2*h+1)
+	a.top(e, t, right, 2*h+2)
 }
 
-// planting puts the nodes of trees where a row that comes alone finds them
-// sooner: children that many rows go to lie in the cache line of their parents.
-type planting struct {
-	e      *Ensemble
-	nodes  []uint64
-	from   uint32 // address of the first
-	record []uint32
-	free   int // from here on
-	wait   []waiting
-}
-
-// waiting is an inner node whose children have no place yet.
-type waiting struct {
-	node, at int
-	cover    float64
-}
-
-// address returns that of the node at place i, in the upper half.
-func (p *planting) address(i int) uint64 { return (uint64(p.from) + nodeBytes*uint64(i)) << 32 }
-
-// put writes node i at place at: a leaf whole, an inner node to be completed.
-func (p *planting) put(i, at int) {
-	if _, _, _, inner := p.e.split(i); inner {
-		p.wait = append(p.wait, waiting{i, at, p.e.cover[i]})
-		return
+// sides returns the children of node i of tree t, for a leaf itself twice.
+func (e *Ensemble) sides(t, i int) (left, right int) {
+	if _, _, base, inner := e.split(i); inner {
+		return e.root[t] + base, e.root[t] + base + 1
 	}
-	p.nodes[at] = wideSpan | p.address(int(p.record[p.e.leaf[i]]))
-}
-
-// tree places tree t. What fills a line are the children of the node that it begins
-// with, then those of whichever node in it has the most cover; the others wait, and
-// the next line begins with the last that has the most.
-func (p *planting) tree(t int) {
-	e := p.e
-	p.put(e.root[t], t)
-	for len(p.wait) > 0 {
-		here := len(p.wait) - 1
-		for {
-			w := p.wait[len(p.wait)-1]
-			p.wait = p.wait[:len(p.wait)-1]
-			threshold, col, base, _ := e.split(w.node)
-			c := e.lay.columns[col]
-			p.nodes[w.at] = uint64(threshold+c.piece*e.lay.span) | uint64(c.test)<<16 | p.address(p.free)
-			for i := range 2 {
-				p.put(e.root[t]+base+i, p.free+i)
-				for j := len(p.wait) - 1; j > here && p.wait[j].cover < p.wait[j-1].cover; j-- {
-					p.wait[j], p.wait[j-1] = p.wait[j-1], p.wait[j]
-				}
-			}
-			if p.free += 2; p.free%nodeLine == 0 || here == len(p.wait) {
-				break
-			}
-		}
-	}
+	return i, i
 }
 
 // areAlone says whether n rows are so few that the kernel takes them one by one.
@@ -335,28 +232,17 @@ func (e *Ensemble) areAlone(n int) bool {
 	if e.even != nil {
 		few = fewEvenRows
 	}
-	return n < few && loops != nil && (loops.Row8 != nil || loops.ForestRow != nil && e.alone().way != aloneByGo)
+	return n < few && loops != nil && (loops.Row8 != nil || loops.ForestRow != nil && e.alone().score != nil)
 }
-
-var aloneRooms = sync.Pool{New: func() any { return new(AloneRoom) }}
 
 // scoreAlone fills dst with the margins of x, n rows, row by row.
 func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
-	s := aloneRooms.Get().(*AloneRoom)
-	defer aloneRooms.Put(s)
 	for r := range n {
 		row, sums := e.row(x, r), dst[r*e.outputs:(r+1)*e.outputs]
-		if e.even != nil {
-			s.Sums = sized(s.Sums, groups(e.outputs)*evenWidth)
-			clear(s.Sums)
-		}
 		if loops.ForestRow != nil {
-			e.aloneWhole(s, row, sums)
+			e.aloneWhole(row, sums)
 		} else {
-			e.aloneRow(s, row, sums)
-		}
-		if e.even != nil {
-			e.evenMargin(sums, s.Sums)
+			e.aloneRow(row, sums)
 		}
 	}
 	if e.even == nil {
@@ -365,52 +251,55 @@ func (e *Ensemble) scoreAlone(dst, x []float64, n int) {
 }
 
 // aloneWhole scores one row with one call; the form is there since areAlone.
-func (e *Ensemble) aloneWhole(s *AloneRoom, row, sums []float64) {
+func (e *Ensemble) aloneWhole(row, sums []float64) {
 	a, l := &e.aloneForm, &e.lay
-	s.Ranks = sized(s.Ranks, len(l.tests)+1)
 	for i := range l.sets {
-		s.Ranks[len(l.tests)-len(l.sets)+i] = uint16(l.sets[i].bin(row[l.sets[i].feature]))
+		a.Ranks[len(l.tests)-len(l.sets)+i] = uint16(l.sets[i].bin(row[l.sets[i].feature]))
 	}
-	switch a.way {
-	case aloneForest:
-		s.At = sized(s.At, len(a.Roots))
-		if a.Starts != nil {
-			s.Bins = sized(s.Bins, aloneColumns)
-			s.Roots = sized(s.Roots, max(len(a.Roots), upTo(a.Trees, aloneTrees)))
-			copy(s.Roots[a.Trees:], a.Roots[a.Trees:])
-		}
-		loops.ForestRow(a, row, s, sums)
-	case aloneShallow:
-		s.Bins = sized(s.Bins, aloneColumns)
-		loops.ShallowRow(a, row, s, sums)
-	default:
-		s.Bins = sized(s.Bins, len(l.columns))
-		loops.EvenRow(a, row, s, e.even.tests, e.even.depth, e.even.leaves, e.even.padded())
+	clear(a.Sums)
+	a.score(row, sums)
+	if e.even != nil {
+		e.evenMargin(sums, a.Sums)
 	}
 }
 
+// aloneRoom is what one row needs where a call ranks it and others go down the trees.
+type aloneRoom struct {
+	ranks []uint16
+	bins  []uint8
+	at    []uint32
+	sums  []int32
+}
+
+var aloneRooms = sync.Pool{New: func() any { return new(aloneRoom) }}
+
 // aloneRow scores one row with a call to rank it and others to go down the trees.
-func (e *Ensemble) aloneRow(s *AloneRoom, row, sums []float64) {
+func (e *Ensemble) aloneRow(row, sums []float64) {
+	s := aloneRooms.Get().(*aloneRoom)
+	defer aloneRooms.Put(s)
 	columns := max(1, len(e.lay.columns))
-	s.At = sized(s.At, len(e.output))
+	s.at = sized(s.at, len(e.output))
 	if e.lay.span == wideSpan {
-		s.Ranks = sized(s.Ranks, columns)
-		rankTo(e, loops.Wide, s.Ranks, 0, 1, row)
-		loops.Row16(e.wide, e.root, s.Ranks, e.leaf, e.table, e.output, sums, s.At)
+		s.ranks = sized(s.ranks, columns)
+		rankTo(e, loops.Wide, s.ranks, 0, 1, row)
+		loops.Row16(e.wide, e.root, s.ranks, e.leaf, e.table, e.output, sums, s.at)
 		return
 	}
-	s.Bins = sized(s.Bins, max(columns, aloneColumns))
-	rankTo(e, loops.Narrow, s.Bins, 0, 1, row)
+	s.bins = sized(s.bins, max(columns, aloneColumns))
+	rankTo(e, loops.Narrow, s.bins, 0, 1, row)
 	if v := e.even; v != nil {
+		s.sums = sized(s.sums, groups(e.outputs)*evenWidth)
+		clear(s.sums)
 		size := v.padded() << v.depth * evenWidth
 		for g := range groups(e.outputs) {
-			loops.ObliviousRow(v.tests, v.depth, v.leaves[g*size:], s.Bins, len(v.levels), s.Sums[g*evenWidth:])
+			loops.ObliviousRow(v.tests, v.depth, v.leaves[g*size:], s.bins, len(v.levels), s.sums[g*evenWidth:])
 		}
+		e.evenMargin(sums, s.sums)
 		return
 	}
 	if whole := e.shallow(); loops.PermutedRow != nil && whole != nil && whole.alone != nil {
-		loops.PermutedRow(whole.alone, whole.depth, whole.values, e.output, s.Bins, sums)
+		loops.PermutedRow(whole.alone, whole.depth, whole.values, e.output, s.bins, sums)
 		return
 	}
-	loops.Row8(e.narrow, e.root, s.Bins, e.leaf, e.table, e.output, sums, s.At)
+	loops.Row8(e.narrow, e.root, s.bins, e.leaf, e.table, e.output, sums, s.at)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"cloister/shared/model/kernel"
@@ -12,92 +11,106 @@ import (
 	"cloister/shared/model/tree/treetest"
 )
 
-// aloneFrom is where reader says that nodes lie.
-const aloneFrom = 4096
+// ranksFrom and wordsFrom are where reader says that ranks and words lie.
+const ranksFrom, wordsFrom = 4096, 1 << 20
 
 // reader is a kernel for rows that come alone that reads what package kernel's
 // reads, in Go and with every index checked.
 func reader(ways map[string]int) *tree.Kernel {
-	bytes := func(a *tree.Alone, x []float64, room *tree.AloneRoom) {
-		readRanks(a, x, room.Ranks)
+	bytes := func(a *tree.Alone, x []float64) {
+		readRanks(a, x, a.Ranks)
 		for c := 0; 2*c < len(a.Columns); c++ {
-			room.Bins[c] = uint8(min(max(int32(room.Ranks[a.Columns[2*c]/2])-a.Columns[2*c+1], 0), 255))
+			a.Bins[c] = uint8(min(max(int32(a.Ranks[a.Columns[2*c]/2])-a.Columns[2*c+1], 0), 255))
 		}
 	}
+	each := func(row func(a *tree.Alone, x, sums []float64)) func(a *tree.Alone) func(x, sums []float64) {
+		return func(a *tree.Alone) func(x, sums []float64) { return func(x, sums []float64) { row(a, x, sums) } }
+	}
 	return &tree.Kernel{
-		ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+		ForestRow: each(func(a *tree.Alone, x, sums []float64) {
 			ways["forest"]++
-			bytes(a, x, room)
-			if len(a.Roots) != a.Trees+kernel.Abreast+1 || len(a.Starts)%(16<<kernel.TopLevels) != 0 {
-				panic(fmt.Sprintf("%d roots and %d starts of %d trees", len(a.Roots), len(a.Starts), a.Trees))
+			bytes(a, x)
+			half := len(a.Ranks) / 2
+			for i, rank := range a.Ranks[:half] {
+				a.Ranks[half+i] = 65535 - rank
 			}
-			at := func(address uint64) int { return int(address-aloneFrom) / 8 }
-			if a.Starts != nil && !slices.Equal(room.Roots[a.Trees:len(a.Roots)], a.Roots[a.Trees:]) {
-				panic("trees taken up after the last")
+			if len(a.Visits) < 2*(a.Trees+kernel.Abreast+1) || len(a.Starts)%(16<<kernel.TopLevels) != 0 {
+				panic(fmt.Sprintf("%d visits and %d starts of %d trees", len(a.Visits)/2, len(a.Starts), a.Trees))
 			}
-			for t, root := range a.Roots {
-				i := at(uint64(root))
-				if t >= a.Trees {
-					if q := a.Nodes[i]; a.Nodes[i+1] != q || at(q>>32) != i || q&0xffff == 0xffff {
-						panic("a row leaves the node without end")
+			word := func(address uint32) int { return int(address-wordsFrom) / 4 }
+			step := func(at uint32) (to uint32, out int) {
+				path := a.Words[word(at):]
+				for ; out < kernel.Lanes; out++ {
+					rank := a.Ranks[(path[kernel.LaneAddresses/4+out]-ranksFrom)/2]
+					if rank <= uint16(path[out/2]>>(out%2*16)) {
+						break
+					}
+				}
+				return path[kernel.WaysOut/4+out], out
+			}
+			for i := range len(a.Visits) / 2 {
+				at := a.Visits[2*i]
+				if i >= a.Trees {
+					if to, _ := step(at); to != at || word(at) < a.Paths {
+						panic("a row leaves the path without end")
 					}
 					continue
 				}
+				t := i
 				if a.Starts != nil {
 					ways["tops"]++
-					i = at(uint64(a.Starts[t<<kernel.TopLevels+heapLeaf(a, room, kernel.TopLevels, t)]))
+					at = a.Starts[t<<kernel.TopLevels+heapLeaf(a, kernel.TopLevels, t)]
 				}
-				for a.Nodes[i]&0xffff != 0xffff {
-					q := a.Nodes[i]
-					i = at(q >> 32)
-					if uint64(room.Ranks[q>>16&0xffff]) > q&0xffff {
-						i++
+				for word(at) >= a.Paths {
+					to, out := step(at)
+					if out == kernel.Lanes {
+						ways["long"]++
 					}
+					at = to
 				}
-				record := at(a.Nodes[i] >> 32)
-				if a.Nodes[record] != uint64(aloneFrom+8*record)<<32|0xffff {
-					panic("a record that is no leaf")
+				value := func(j int) float64 {
+					return math.Float64frombits(uint64(a.Words[word(at)+2*j]) | uint64(a.Words[word(at)+2*j+1])<<32)
 				}
 				if a.Output != nil {
-					sums[a.Output[t]] += math.Float64frombits(a.Nodes[record+1])
+					sums[a.Output[t]] += value(0)
 					continue
 				}
 				for j := range sums {
-					sums[j] += math.Float64frombits(a.Nodes[record+1+j])
+					sums[j] += value(j)
 				}
 			}
-		},
-		ShallowRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
+		}),
+		ShallowRow: each(func(a *tree.Alone, x, sums []float64) {
 			ways["shallow"]++
-			bytes(a, x, room)
+			bytes(a, x)
 			for t, o := range a.Output {
-				sums[o] += a.Values[64*t+heapLeaf(a, room, 6, t)]
+				sums[o] += a.Values[64*t+heapLeaf(a, 6, t)]
 			}
-		},
-		EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
+		}),
+		EvenRow: each(func(a *tree.Alone, x, _ []float64) {
 			ways["even"]++
-			bytes(a, x, room)
-			for g := 0; g < len(room.Sums); g += 8 {
-				for t := range trees {
-					leaf := (g/8*trees + t) << depth
-					for l, q := range tests[t*depth : (t+1)*depth] {
-						if room.Bins[q>>16] > uint8(q) {
+			bytes(a, x)
+			for g := 0; g < len(a.Sums); g += 8 {
+				for t := range a.Trees {
+					leaf := (g/8*a.Trees + t) << a.Depth
+					for l, q := range a.Asks[t*a.Depth : (t+1)*a.Depth] {
+						if a.Bins[q>>16] > uint8(q) {
 							leaf += 1 << l
 						}
 					}
-					for j, v := range leaves[8*leaf : 8*leaf+8] {
-						room.Sums[g+j] += int32(v)
+					for j, v := range a.Leaves[8*leaf : 8*leaf+8] {
+						a.Sums[g+j] += int32(v)
 					}
 				}
 			}
-		},
-		Place: func([]uint64) uint32 { return aloneFrom },
+		}),
+		Place: func(*tree.Alone) (ranks, words uint32) { return ranksFrom, wordsFrom },
 	}
 }
 
 // heapLeaf returns which leaf, counted from the left, the tests of so many levels lead to
 // in tree t.
-func heapLeaf(a *tree.Alone, room *tree.AloneRoom, levels, t int) int {
+func heapLeaf(a *tree.Alone, levels, t int) int {
 	group := a.Tests[t/16*32*(1<<levels-1):]
 	// part is what the tests of a level have for a path: of the path's node, and where
 	// it goes left also of that to the right instead.
@@ -115,7 +128,7 @@ func heapLeaf(a *tree.Alone, room *tree.AloneRoom, levels, t int) int {
 	path := 0
 	for level := range levels {
 		turn := 0
-		if room.Bins[part(level, 0, path, 0)] > part(level, 0, path, 1) {
+		if a.Bins[part(level, 0, path, 0)] > part(level, 0, path, 1) {
 			turn = 1
 		}
 		path = 2*path + turn
@@ -201,7 +214,11 @@ func TestAlone_sameBits(t *testing.T) {
 	mixed := treetest.Random(r, o)
 	o.Scalar = true
 	mixed.Trees = append(mixed.Trees, treetest.Random(r, o).Trees...)
+	before := ways["forest"]
 	compare("vectors and scalars", build(t, mixed), treetest.Rows(r, o, 12, 0.05))
+	if ways["forest"] != before {
+		t.Error("the kernel scores those")
+	}
 	for _, n := range []int{1, 47, 48, 767, 768, 12288, 65535, 65536} {
 		edges := make([]float64, n)
 		for i := range edges {
@@ -218,7 +235,15 @@ func TestAlone_sameBits(t *testing.T) {
 		s.Trees = append(s.Trees, treetest.Ladder(edges, true).Trees...)
 		compare(fmt.Sprintf("%d edges", n), build(t, s), x)
 	}
-	if ways["forest"] < 600 || ways["shallow"] < 100 || ways["even"] < 90 || ways["tops"] < 1000 || values < 5000 {
+	// So are forests whose form would take much room.
+	defer tree.LimitWords(500)()
+	before = ways["forest"]
+	o = treetest.Options{Trees: 20, Depth: 8}
+	compare("many words", build(t, treetest.Random(r, o)), treetest.Rows(r, o, 12, 0.05))
+	if ways["forest"] != before {
+		t.Error("the kernel scores a form that is too large")
+	}
+	if ways["forest"] < 600 || ways["shallow"] < 100 || ways["even"] < 90 || ways["tops"] < 1000 || ways["long"] < 100 || values < 5000 {
 		t.Errorf("compared %d values in rows %v", values, ways)
 	}
 }

@@ -8,3 +8,11 @@ func EncodedFirst(e *Ensemble) ([]byte, error) {
 	defer func() { e.first = was }()
 	return e.AppendBinary(nil)
 }
+
+// LimitWords sets how large the form for rows that come alone may be, and returns what
+// undoes it.
+func LimitWords(n int) (undo func()) {
+	was := maxWords
+	maxWords = n
+	return func() { maxWords = was }
+}

@@ -37,15 +37,14 @@ type Kernel struct {
 	// a number a tree.
 	Row8  func(nodes []uint32, root []int, bins []uint8, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
 	Row16 func(nodes []uint64, root []int, bins []uint16, leaf []uint32, table []float64, output []int32, sums []float64, at []uint32)
-	// ForestRow, ShallowRow and EvenRow rank one row of x, of which room.Ranks has
-	// those of category sets already, and add to sums the leaves that it reaches:
-	// in trees of any kind; in those of a depth up to 6 with one value a leaf, sixteen
-	// together; in oblivious trees, to room.Sums. A program that has ForestRow has
-	// the others and Place, which says at what address nodes lie; it stays.
-	ForestRow  func(a *Alone, x []float64, room *AloneRoom, sums []float64)
-	ShallowRow func(a *Alone, x []float64, room *AloneRoom, sums []float64)
-	EvenRow    func(a *Alone, x []float64, room *AloneRoom, tests []uint32, depth int, leaves []int16, trees int)
-	Place      func(nodes []uint64) uint32
+	// ForestRow, ShallowRow and EvenRow return what ranks one row, x, and adds to sums
+	// the leaves that it reaches: in trees of any kind; in those of a depth up to 6
+	// with one value a leaf, sixteen together; in oblivious trees, to the form's own
+	// Sums. All rows share the form's room, so a program that has these has one thread.
+	// Who has ForestRow has the others and Place, which says at what addresses the
+	// form's Ranks and Words lie.
+	ForestRow, ShallowRow, EvenRow func(a *Alone) (score func(x, sums []float64))
+	Place                          func(a *Alone) (ranks, words uint32)
 	// PermutedRow adds to sums the leaves that one row reaches in trees of a depth up
 	// to 6, for processors that permute bytes, else nil: tests
 	// are those of shallows.alone, values 2^depth a tree, and an output of -1 is

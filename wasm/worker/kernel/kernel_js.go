@@ -92,30 +92,36 @@ var loops = tree.Kernel{
 	Leaves16: func(sums []float64, width int, leaf []uint32, table []float64, at []uint32, rows, values int) {
 		leaves16(pointer(sums), int32(8*width), pointer(leaf), int32(4*len(leaf)), pointer(table), pointer(at), int32(rows), int32(values))
 	},
-	ForestRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
-		inBytes(a, x, room)
-		roots := a.Roots
-		if a.Starts != nil {
-			roots = room.Roots
+	ForestRow: func(a *tree.Alone) func(x, sums []float64) {
+		c := contextOf(a)
+		c.words[9], c.words[10] = address(a.Visits), uint32(a.Trees)
+		c.words[11], c.words[12] = address(a.Output), uint32(a.Width)
+		c.words[13], c.words[14], c.words[15] = uint32(len(a.Starts)/(16<<kernel.TopLevels)), address(a.Tests), address(a.Starts)
+		c.words[16], c.words[17] = address(a.Words[a.Paths:]), uint32(len(a.Ranks)) // of which half take two bytes each
+		return func(x, sums []float64) {
+			c.words[0], c.words[1] = address(x), address(sums)
+			forestrow(unsafe.Pointer(c))
 		}
-		context[8], context[9], context[10] = address(roots), address(room.At), uint32(a.Trees)
-		context[11], context[12], context[13] = address(a.Output), uint32(len(sums)), address(sums)
-		context[14], context[15], context[16] = uint32(len(a.Starts)/(16<<kernel.TopLevels)), address(a.Tests), address(a.Starts)
-		forestrow(unsafe.Pointer(&context))
 	},
-	ShallowRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, sums []float64) {
-		inBytes(a, x, room)
-		context[8], context[9], context[10] = address(a.Tests), address(a.Values), uint32(len(a.Output)/16)
-		context[11], context[12] = address(a.Output), address(sums)
-		shallowrow(unsafe.Pointer(&context))
+	ShallowRow: func(a *tree.Alone) func(x, sums []float64) {
+		c := contextOf(a)
+		c.words[9], c.words[10] = address(a.Tests), address(a.Values)
+		c.words[11], c.words[12] = uint32(len(a.Output)/16), address(a.Output)
+		return func(x, sums []float64) {
+			c.words[0], c.words[1] = address(x), address(sums)
+			shallowrow(unsafe.Pointer(c))
+		}
 	},
-	EvenRow: func(a *tree.Alone, x []float64, room *tree.AloneRoom, tests []uint32, depth int, leaves []int16, trees int) {
-		inBytes(a, x, room)
-		context[8], context[9], context[10] = address(tests), uint32(depth), address(leaves)
-		context[11], context[12], context[13] = uint32(trees), address(room.Sums), uint32(len(room.Sums)/8)
-		evenrow(unsafe.Pointer(&context))
+	EvenRow: func(a *tree.Alone) func(x, sums []float64) {
+		c := contextOf(a)
+		c.words[1], c.words[9], c.words[10] = address(a.Sums), address(a.Asks), uint32(a.Depth)
+		c.words[11], c.words[12], c.words[13] = address(a.Leaves), uint32(a.Trees), uint32(len(a.Sums)/8)
+		return func(x, _ []float64) {
+			c.words[0] = address(x)
+			evenrow(unsafe.Pointer(c))
+		}
 	},
-	Place: func(nodes []uint64) uint32 { return address(nodes) },
+	Place: func(a *tree.Alone) (ranks, words uint32) { return address(a.Ranks), address(a.Words) },
 	Shallow: func(depth int, nodes []uint32, values []float64, columns []uint8, rows int, sums []float64) {
 		[...]func(nodes, values, columns unsafe.Pointer, rows int32, sums unsafe.Pointer){
 			shallow1, shallow2, shallow3, shallow4, shallow5, shallow6,
@@ -128,10 +134,10 @@ var loops = tree.Kernel{
 		for i, p := range [...]unsafe.Pointer{
 			pointer(nodes), pointer(bins), pointer(phi), pointer(share), pointer(hot), unsafe.Pointer(at), unsafe.Pointer(rest),
 		} {
-			context[i] = uint32(uintptr(p))
+			addresses[i] = uint32(uintptr(p))
 		}
 		// The mean of the root is of no use: it goes to the first words.
-		quadrature(unsafe.Pointer(&context), unsafe.Pointer(&nodes[3*root]), unsafe.Pointer(weight), pointer(room), pointer(room[8:]))
+		quadrature(unsafe.Pointer(&addresses), unsafe.Pointer(&nodes[3*root]), unsafe.Pointer(weight), pointer(room), pointer(room[8:]))
 	},
 	Softmax: func(values []float64, width int, table []float64) {
 		softmax(pointer(values), int32(len(values)/width), int32(width), pointer(table))
@@ -144,14 +150,22 @@ var loops = tree.Kernel{
 	},
 }
 
-// context holds the addresses and numbers of a call that has many; nothing else
-// runs beside it.
-var context [17]uint32
+// addresses holds those of a call that has many; nothing else runs beside it.
+var addresses [7]uint32
 
-// inBytes writes those that ranking a row needs, and making bytes of the ranks.
-func inBytes(a *tree.Alone, x []float64, room *tree.AloneRoom) {
-	context[0], context[1], context[2], context[3], context[4] = address(x), address(a.Plan), address(a.Search), address(a.Edges), address(room.Ranks)
-	context[5], context[6], context[7] = address(a.Columns), uint32(len(a.Columns)/2), address(room.Bins)
+// context is what a function of the kernel for one row reads.
+type context struct {
+	words [18]uint32
+	of    *tree.Alone // stays as long as its addresses
+}
+
+// contextOf returns one with what ranking a row needs, and making bytes of the ranks; the
+// row itself and the sums are words 0 and 1.
+func contextOf(a *tree.Alone) *context {
+	return &context{of: a, words: [18]uint32{
+		2: address(a.Plan), address(a.Search), address(a.Edges), address(a.Ranks),
+		address(a.Columns), uint32(len(a.Columns) / 2), address(a.Bins),
+	}}
 }
 
 //go:wasmimport kernel bin8

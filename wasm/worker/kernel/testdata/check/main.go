@@ -127,7 +127,7 @@ func shapes() []treetest.Options {
 		{Features: 3, Trees: 60, Depth: 7, Missing: true},
 		{Features: 2, Trees: 90, Depth: 8, Missing: true},
 		{Trees: 1, Depth: 15, Leaf: 0.003, Levels: 200, Outputs: 2}, // nodes beyond 1<<15
-		{Outputs: 1}, {Depth: -1, Trees: 3}, {Features: 90, Trees: 11}, {Features: 90, Trees: 12}, {Features: 90, Trees: 13, Depth: 9}, // twelve go down together
+		{Outputs: 1}, {Depth: -1, Trees: 3}, {Features: 90, Trees: 5}, {Features: 90, Trees: 6}, {Features: 90, Trees: 7, Depth: 9}, // six go down together
 		{Features: 4, Trees: 40, Depth: 9, Levels: 900, Missing: true}, {Kind: tree.Boosting, Scalar: true, Features: 2, Trees: 50, Depth: 6}, // several columns a feature
 		{Kind: tree.Isolation, Trees: 30, Depth: 8},
 		{Kind: tree.Isolation, Trees: 30, Depth: 5},
