@@ -170,6 +170,7 @@ func load32Zero(address code, offset int) code { return vectorAt(0x5c, offset, a
 func load16Lane(address, v code, i int) code {
 	return append(vectorAt(0x55, 0, address, v), byte(i))
 }
+
 func load64Zero(address code, offset int) code { return vectorAt(0x5d, offset, address) }
 func storeV(address, v code, offset int) code  { return vectorAt(11, offset, address, v) }
 
@@ -207,6 +208,7 @@ func shl16V(a code, n int) code      { return vector(0x8b, a, number(n)) }
 func low16to32(a code) code          { return vector(0xa7, a) } // signed
 func high16to32(a code) code         { return vector(0xa8, a) }
 
+func splatF32(a code) code   { return vector(19, a) }
 func splatF64(a code) code   { return vector(20, a) }
 func subF64V(a, b code) code { return vector(0xf1, a, b) }
 func mulF64V(a, b code) code { return vector(0xf2, a, b) }

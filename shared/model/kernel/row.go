@@ -37,7 +37,7 @@ func rankRow() *function {
 			when(get(odd), when(op(0x64, op(0xbb, get(single)), get(value)),
 				set(bits, op(0xbc, get(single))),
 				set(single, op(0xbe, sub(get(bits), or(shiftSigned(get(bits), 31), number(1))))))),
-			set(v, vector(19, get(single))),
+			set(v, splatF32(get(single))),
 			set(rank, number(0)),
 			set(list, add(get(search), word(6))),
 			set(i, word(5)),

@@ -161,10 +161,8 @@ func (a *Alone) shallow(e *Ensemble) {
 	for t, o := range e.output {
 		a.Output[t] = max(o, 0)
 		s.fill(e, t, e.root[t], 0, nodes, a.Values[t*leaves:(t+1)*leaves])
-		group := a.Tests[t/aloneTrees*aloneTrees*2*inner:]
 		for h, q := range nodes {
-			at := 2*aloneTrees*h + t%aloneTrees
-			group[at], group[at+aloneTrees] = uint8(q>>8/shallowRows), uint8(q)
+			a.ask(t, h, inner, int(q>>8/shallowRows), int(q&narrowSpan))
 		}
 	}
 	parted(a.Tests, shallowDepth)
@@ -189,41 +187,44 @@ func parted(tests []uint8, levels int) {
 	}
 }
 
-// tops fills Tests for the first levels of forests.
-func (a *Alone) tops(e *Ensemble) {
+// tops fills Tests for the first levels of forests, and returns the nodes that those
+// lead to, 1<<aloneTop a tree.
+func (a *Alone) tops(e *Ensemble) []int {
 	a.columns(&e.lay)
 	a.Tests = make([]uint8, 2*upTo(a.Trees, aloneTrees)*(1<<aloneTop-1))
+	below := make([]int, a.Trees<<aloneTop)
 	for t := range a.Trees {
-		a.top(e, t, e.root[t], 0)
+		a.top(e, t, e.root[t], 0, below[t<<aloneTop:])
 	}
 	parted(a.Tests, aloneTop)
+	return below
 }
 
-// top fills them for node i of tree t, which has the place h in the heap. A leaf
-// above the last level is on both sides.
-func (a *Alone) top(e *Ensemble, t, i, h int) {
+// top fills them for node i of tree t, which has the place h in the heap, and the tree's
+// part of below. A leaf above the last level is on both sides.
+func (a *Alone) top(e *Ensemble, t, i, h int, below []int) {
 	const inner = 1<<aloneTop - 1
 	if h >= inner {
+		below[h-inner] = i
 		return
 	}
-	threshold, col, _, isInner := e.split(i)
-	if !isInner {
+	left, right := i, i
+	threshold, col, base, isInner := e.split(i)
+	if isInner {
+		left, right = e.root[t]+base, e.root[t]+base+1
+	} else {
 		threshold, col = narrowSpan, 0
 	}
-	group := a.Tests[t/aloneTrees*aloneTrees*2*inner:]
-	at := 2*aloneTrees*h + t%aloneTrees
-	group[at], group[at+aloneTrees] = uint8(col), uint8(threshold)
-	left, right := e.sides(t, i)
-	a.top(e, t, left, 2*h+1)
-	a.top(e, t, right, 2*h+2)
+	a.ask(t, h, inner, col, threshold)
+	a.top(e, t, left, 2*h+1, below)
+	a.top(e, t, right, 2*h+2, below)
 }
 
-// sides returns the children of node i of tree t, for a leaf itself twice.
-func (e *Ensemble) sides(t, i int) (left, right int) {
-	if _, _, base, inner := e.split(i); inner {
-		return e.root[t] + base, e.root[t] + base + 1
-	}
-	return i, i
+// ask writes a test at the place h in the heap of tree t, which has so many inner nodes.
+func (a *Alone) ask(t, h, inner, column, threshold int) {
+	group := a.Tests[t/aloneTrees*aloneTrees*2*inner:]
+	at := 2*aloneTrees*h + t%aloneTrees
+	group[at], group[at+aloneTrees] = uint8(column), uint8(threshold)
 }
 
 // areAlone says whether n rows are so few that the kernel takes them one by one.

@@ -48,15 +48,14 @@ func reader(ways map[string]int) *tree.Kernel {
 				}
 				return path[kernel.WaysOut/4+out], out
 			}
-			for i := range len(a.Visits) / 2 {
-				at := a.Visits[2*i]
-				if i >= a.Trees {
+			for t := range len(a.Visits) / 2 {
+				at := a.Visits[2*t]
+				if t >= a.Trees {
 					if to, _ := step(at); to != at || word(at) < a.Paths {
 						panic("a row leaves the path without end")
 					}
 					continue
 				}
-				t := i
 				if a.Starts != nil {
 					ways["tops"]++
 					at = a.Starts[t<<kernel.TopLevels+heapLeaf(a, kernel.TopLevels, t)]

@@ -27,11 +27,11 @@ func (a *Alone) forest(e *Ensemble) bool {
 		}
 	}
 	a.Visits = make([]uint32, 2*max(a.Trees+aloneAbreast+1, upTo(a.Trees, aloneTrees)))
+	p := planting{e: e, a: a, values: make([]uint32, len(e.table))}
 	if e.narrow != nil && len(e.lay.columns) <= aloneColumns && a.Trees >= topTrees {
-		a.tops(e)
+		p.below = a.tops(e)
 		a.Starts = make([]uint32, upTo(a.Trees, aloneTrees)<<aloneTop)
 	}
-	p := planting{e: e, a: a, values: make([]uint32, len(e.table))}
 	for i, off := range e.leaf {
 		if _, _, _, inner := e.split(i); !inner && p.values[off] == 0 {
 			a.Paths += 2 * a.Width
@@ -63,6 +63,7 @@ func (a *Alone) forest(e *Ensemble) bool {
 type planting struct {
 	e            *Ensemble
 	a            *Alone
+	below        []int             // nodes that Starts lead to
 	ranks, words uint32            // addresses
 	values       []uint32          // the word after those of a leaf, by its offset in the table
 	gates        map[uint32]uint32 // addresses of paths without nodes, by where they lead to
@@ -88,12 +89,13 @@ func (p *planting) all() {
 	for i := 0; i < len(a.Visits); i += 2 {
 		a.Visits[i] = endless
 	}
-	for t := range a.Trees {
-		if a.Starts == nil {
+	if a.Starts == nil {
+		for t := range a.Trees {
 			p.tree(t, e.root[t], &a.Visits[2*t])
-		} else {
-			p.starts(t, e.root[t], 0)
 		}
+	}
+	for i, node := range p.below {
+		p.tree(i>>aloneTop, node, &a.Starts[i])
 	}
 }
 
@@ -106,18 +108,6 @@ func (p *planting) word(i int) *uint32 {
 		return &p.nowhere
 	}
 	return &p.a.Words[i]
-}
-
-// starts fills Starts for node i of tree t, which has the place h in the heap.
-func (p *planting) starts(t, i, h int) {
-	const inner = 1<<aloneTop - 1
-	if h >= inner {
-		p.tree(t, i, &p.a.Starts[t<<aloneTop+h-inner])
-		return
-	}
-	left, right := p.e.sides(t, i)
-	p.starts(t, left, 2*h+1)
-	p.starts(t, right, 2*h+2)
 }
 
 // tree places what is below node i of tree t and writes the address of its path.
@@ -136,7 +126,7 @@ func (p *planting) tree(t, i int, to *uint32) {
 
 // lead writes where to find node i of tree t: values of a leaf, or a path to come.
 func (p *planting) lead(t, i int, to *uint32) {
-	if heavy, _ := p.e.children(t, i); heavy >= 0 {
+	if _, inner := p.e.child(p.e.root[t], i); inner {
 		p.wait = append(p.wait, waiting{i, to})
 		return
 	}
@@ -147,14 +137,16 @@ func (p *planting) lead(t, i int, to *uint32) {
 func (p *planting) path(t, i int) {
 	at, n := p.empty(), 0
 	for ; n < pathLanes; n++ {
-		threshold, col, _, inner := p.e.split(i)
+		threshold, col, base, inner := p.e.split(i)
 		if !inner {
 			break
 		}
 		c := p.e.lay.columns[col]
 		rank, test := threshold+c.piece*p.e.lay.span, c.test
-		heavy, light := p.e.children(t, i)
-		if heavy < light { // who has a higher rank leaves
+		heavy, light := p.e.root[t]+base, p.e.root[t]+base+1
+		if p.e.cover[light] > p.e.cover[heavy] {
+			heavy, light = light, heavy
+		} else { // who has a higher rank leaves
 			rank, test = wideSpan-1-rank, test+len(p.a.Ranks)/2
 		}
 		*p.word(at + n/2) |= uint32(rank) << (n % 2 * 16)
@@ -185,18 +177,4 @@ func (p *planting) empty() int {
 	}
 	p.free += pathWays + 1
 	return at
-}
-
-// children returns those of node i of tree t that more and fewer rows went to, -1 for a
-// leaf.
-func (e *Ensemble) children(t, i int) (heavy, light int) {
-	_, _, base, inner := e.split(i)
-	if !inner {
-		return -1, -1
-	}
-	heavy, light = e.root[t]+base, e.root[t]+base+1
-	if e.cover[light] > e.cover[heavy] {
-		heavy, light = light, heavy
-	}
-	return heavy, light
 }

@@ -32,12 +32,12 @@ const startPeak = () => {
 const read = (path) => new Uint8Array(readFileSync(path));
 const write = (path, scores) => writeFileSync(path, new Uint8Array(scores.buffer));
 
-const [kind, first, ...more] = process.argv.slice(2);
+const [kind, first, worker, wasm] = process.argv.slice(2);
 let side;
 if (kind === "ours") {
   const require = createRequire(import.meta.url);
   require(resolve(first));
-  side = await ours(globalThis.Go, readFileSync(more[0], "utf8"), readFileSync(more[1]));
+  side = await ours(globalThis.Go, readFileSync(worker, "utf8"), readFileSync(wasm));
 } else {
   side = web(createRequire(resolve(first, "x.js"))("onnxruntime-web"));
 }
